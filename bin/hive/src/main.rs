@@ -1,0 +1,3 @@
+//! The process: its first and its last line.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! One remote file to verified bytes.

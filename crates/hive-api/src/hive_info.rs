@@ -1,0 +1,40 @@
+//! What a hive says about itself.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer of `GET /v1/hive`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HiveInfo {
+    /// The machine's name.
+    pub name: String,
+    /// The hive's version, as in semantic versioning.
+    pub version: String,
+    /// The operation kinds this hive runs.
+    pub capabilities: Vec<String>,
+    /// The hive's process id on its machine.
+    pub pid: u32,
+    /// The state folder.
+    pub state_path: String,
+    /// The store's folder.
+    pub store_path: String,
+    /// Bytes free on the store's disk, or null where the system does not tell.
+    pub free_bytes: Option<u64>,
+    /// The Hub this hive fetches from, without credentials.
+    pub hub_endpoint: String,
+    /// The name of the Hub account, or null when none is set or it is not known yet.
+    pub hub_account: Option<String>,
+    /// Where the Hub token came from (`HF_TOKEN`, a file's path), or null when there is none.
+    pub hub_token_source: Option<String>,
+    /// The proxy in use, without credentials.
+    pub proxy: Option<String>,
+    /// The certificate file in use besides the system's roots.
+    pub ca_file: Option<String>,
+    /// The TCP addresses it listens on besides its unix socket.
+    pub listen: Vec<String>,
+    /// Jobs that are running now.
+    pub running_jobs: u32,
+    /// Jobs that wait for a slot.
+    pub queued_jobs: u32,
+    /// Seconds since the start.
+    pub uptime_seconds: u64,
+}

@@ -1,0 +1,31 @@
+//! The wire contract between a hive and its clients: the JSON objects, paths and problem codes of HTTP API v1.
+//!
+//! Data only. This crate does no I/O and knows no runtime, so that both sides can share it and neither drags in
+//! the other. Every object here is serialised in a test against the example that the documentation shows
+//! (`docs/api/*.json`). Sizes are bytes, times are RFC 3339 UTC.
+
+mod event;
+mod hive_info;
+mod job;
+mod local;
+mod model;
+mod open;
+mod operation;
+pub mod paths;
+mod plan;
+mod problem;
+mod progress;
+
+pub use event::{Event, Heartbeat, LogEvent, LogLevel, PhaseEvent, Snapshot, StateEvent};
+pub use hive_info::HiveInfo;
+pub use job::{
+    HEARTBEAT_SECONDS, Job, JobId, JobLinks, JobList, JobResult, JobState, ModelDownloaded,
+    ParseJobIdError, Phase, Priority, SubmitJob,
+};
+pub use local::{NoStateFolder, StateFolder};
+pub use model::{ModelFile, ModelList, ModelState, RemovedModel, StoredModel};
+pub use open::Open;
+pub use operation::{ModelDownload, Operation};
+pub use plan::{Access, LeftOut, Plan, PlanSummary, PlannedFile};
+pub use problem::{InvalidField, Problem, ProblemCode, Suggestion};
+pub use progress::{FileProgress, LimitedBy, Progress};

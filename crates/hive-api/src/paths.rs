@@ -1,0 +1,24 @@
+//! The routes of HTTP API v1, each written once.
+
+use crate::JobId;
+
+/// `POST` submits a job, `GET` lists jobs.
+pub const JOBS: &str = "/v1/jobs";
+/// `POST` answers what a download would fetch.
+pub const PLANS: &str = "/v1/plans";
+/// `GET` lists the store or shows one model, `DELETE` removes.
+pub const MODELS: &str = "/v1/models";
+/// `GET` tells about the hive.
+pub const HIVE: &str = "/v1/hive";
+/// `GET` answers 200 as long as the process serves; the one route without a token.
+pub const HEALTHZ: &str = "/healthz";
+
+/// One job.
+pub fn job(id: JobId) -> String {
+    format!("{JOBS}/{id}")
+}
+
+/// One job's event stream.
+pub fn job_events(id: JobId) -> String {
+    format!("{JOBS}/{id}/events")
+}

@@ -1,0 +1,1 @@
+//! What a job is: lifecycle, durable log, running, cancelling, recovery, watching.

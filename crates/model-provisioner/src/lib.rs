@@ -1,0 +1,1 @@
+//! Model reference to plan to downloads to published snapshot.

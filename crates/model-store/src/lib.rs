@@ -1,0 +1,1 @@
+//! The Hub cache layout on disk.

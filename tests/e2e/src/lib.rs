@@ -1,0 +1,1 @@
+//! The real binaries as processes, one file per capability.

@@ -1,0 +1,1 @@
+//! A scripted Hub and CDN with every fault.

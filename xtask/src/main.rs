@@ -1,0 +1,3 @@
+//! Every developer task, by name.
+
+fn main() {}
