@@ -22,7 +22,7 @@ pub use job::{
     HEARTBEAT_SECONDS, Job, JobId, JobLinks, JobList, JobResult, JobState, ModelDownloaded,
     ParseJobIdError, Phase, Priority, SubmitJob,
 };
-pub use local::{NoStateFolder, StateFolder};
+pub use local::{NoStateFolder, StateFolder, machine_id};
 pub use model::{ModelFile, ModelList, ModelState, RemovedModel, StoredModel};
 pub use open::Open;
 pub use operation::{ModelDownload, Operation};

@@ -65,6 +65,21 @@ impl StateFolder {
     }
 }
 
+/// The id that keeps machines apart: the first of `/etc/machine-id` (machine-id(5)), D-Bus's copy of it and the
+/// host's name that `read` finds with something in it that can be a folder's name.
+pub fn machine_id(read: impl Fn(&Path) -> Option<String>) -> String {
+    [
+        "/etc/machine-id",
+        "/var/lib/dbus/machine-id",
+        "/proc/sys/kernel/hostname",
+    ]
+    .iter()
+    .filter_map(|path| read(Path::new(path)))
+    .map(|text| text.trim().to_owned())
+    .find(|text| !text.is_empty() && !text.starts_with('.') && !text.contains('/'))
+    .unwrap_or_else(|| "this-machine".to_owned())
+}
+
 /// Neither `HIVE_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no state folder: set `HIVE_STATE_DIR`, or `HOME`")]
@@ -95,6 +110,23 @@ mod tests {
         assert_eq!(locate(&[home, xdg]), Ok("/state/hive/m1".into()));
         assert_eq!(locate(&[home]), Ok("/home/a/.local/state/hive/m1".into()));
         assert_eq!(locate(&[]), Err(NoStateFolder));
+    }
+
+    #[test]
+    fn the_machine_id_is_the_first_that_can_name_a_folder() {
+        let id = |files: &[(&str, &str)]| {
+            machine_id(|path| {
+                files
+                    .iter()
+                    .find(|(name, _)| path == Path::new(name))
+                    .map(|(_, text)| (*text).to_owned())
+            })
+        };
+        let hostname = ("/proc/sys/kernel/hostname", "gpu1\n");
+        assert_eq!(id(&[("/etc/machine-id", "4c5d\n"), hostname]), "4c5d");
+        assert_eq!(id(&[("/etc/machine-id", "\n"), hostname]), "gpu1");
+        assert_eq!(id(&[("/etc/machine-id", "../x"), hostname]), "gpu1");
+        assert_eq!(id(&[]), "this-machine");
     }
 
     #[test]

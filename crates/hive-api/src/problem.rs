@@ -155,6 +155,8 @@ problem_codes! {
     NotFound = "not_found", 404, false, "Not found";
     /// The route does not know this method.
     MethodNotAllowed = "method_not_allowed", 405, false, "Method not allowed";
+    /// The body did not come in time.
+    RequestTimeout = "request_timeout", 408, true, "Request timeout";
     /// The job is in a state that does not allow this.
     WrongState = "wrong_state", 409, false, "Wrong state";
     /// The model is in use and cannot be removed.

@@ -1,0 +1,74 @@
+//! Making the database's file and bringing its schema up to date, forward only.
+
+use std::path::Path;
+
+use sqlx::SqlitePool;
+
+use crate::OpenError;
+
+/// The schema's steps; the last one's place is the newest version this build knows.
+const MIGRATIONS: &[&str] = &[include_str!("0001_jobs.sql")];
+
+/// Applies the steps that are missing, each in a transaction of its own; a newer schema is refused.
+pub(super) async fn bring_up_to_date(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| open_failure(path, source);
+    let found = schema_version(writer).await.map_err(failed)?;
+    let known = MIGRATIONS.len();
+    let Some(missing) = usize::try_from(found)
+        .ok()
+        .and_then(|at| MIGRATIONS.get(at..))
+    else {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known: i64::try_from(known).unwrap_or(i64::MAX),
+        });
+    };
+    for migration in missing {
+        migrate(writer, migration).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Makes the file with mode 0600 if it is not there; SQLite gives its WAL the mode of the database.
+pub(super) async fn make_private(path: &Path) -> Result<(), OpenError> {
+    tokio::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .await
+        .map(drop)
+        .map_err(|source| OpenError::File {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+pub(super) fn open_failure(path: &Path, source: sqlx::Error) -> OpenError {
+    let path = path.to_owned();
+    // The primary result code is the low byte: SQLITE_CORRUPT, SQLITE_NOTADB (<https://www.sqlite.org/rescode.html>).
+    let primary = source
+        .as_database_error()
+        .and_then(|error| error.code()?.parse::<i64>().ok())
+        .map(|code| code & 0xff);
+    match primary {
+        Some(11 | 26) => OpenError::Damaged { path, source },
+        Some(_) | None => OpenError::File {
+            path,
+            source: std::io::Error::other(source),
+        },
+    }
+}
+
+async fn schema_version(pool: &SqlitePool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(pool)
+        .await
+}
+
+async fn migrate(pool: &SqlitePool, migration: &'static str) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::raw_sql(migration).execute(&mut *transaction).await?;
+    transaction.commit().await
+}

@@ -1,0 +1,268 @@
+//! The one task that changes jobs: it takes requests in turn, commits each change, tells the watchers, fires
+//! cancellation tokens, and starts what fits into the slots.
+//!
+//! It never waits for work or for a watcher. The work runs in a set that this task owns; when the task ends, so has
+//! all work.
+
+mod entry;
+mod recovery;
+mod story;
+mod work;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use hive_api::{Job, JobId, JobState};
+use jiff::Timestamp;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::{NoContext, Uuid};
+
+pub(crate) use entry::Entry;
+pub(crate) use recovery::recover;
+
+use crate::{
+    RegistryError, RunJob, Stopped, Submission, SubmitError, Submitted,
+    change::{self, Change},
+    database::Inserted,
+    live::LiveJob,
+    registry::Shared,
+    scheduler::{
+        story::{report, tell},
+        work::Woken,
+    },
+    transition::{Standing, Transition, Trigger, transition},
+};
+
+/// How long to wait before a change that the database refused is tried again.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// A change that someone asks for.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Accept a job.
+    Submit {
+        submission: Box<Submission>,
+        reply: oneshot::Sender<Result<Submitted, SubmitError>>,
+    },
+    /// Cancel, pause or resume one.
+    Ask {
+        job_id: JobId,
+        trigger: Trigger,
+        reply: oneshot::Sender<Result<Answer, RegistryError>>,
+    },
+    /// Add what its work tells to its log.
+    Record {
+        job_id: JobId,
+        attempt: u32,
+        entry: Entry,
+        reply: oneshot::Sender<Result<(), Stopped>>,
+    },
+}
+
+/// What became of a request to cancel, pause or resume.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// It is recorded, or was already.
+    Granted(Box<Job>),
+    /// It makes no sense in this state.
+    Refused(Box<Job>, JobState),
+    /// The job has ended, or there is none of this id.
+    NotLive,
+}
+
+/// The state of the task.
+pub(crate) struct Scheduler {
+    shared: Arc<Shared>,
+    run: RunJob,
+    requests: mpsc::Sender<Request>,
+    incoming: mpsc::Receiver<Request>,
+    stopping: CancellationToken,
+    work: JoinSet<Woken>,
+    tokens: HashMap<JobId, CancellationToken>,
+    starts_wait: bool,
+}
+
+impl Scheduler {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        run: RunJob,
+        requests: mpsc::Sender<Request>,
+        incoming: mpsc::Receiver<Request>,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self {
+            shared,
+            run,
+            requests,
+            incoming,
+            stopping,
+            work: JoinSet::new(),
+            tokens: HashMap::new(),
+            starts_wait: false,
+        }
+    }
+
+    /// Runs until `stopping` fires, and then until the last work has ended.
+    pub(crate) async fn run(mut self) {
+        let _stopped = self.shared.stopped.clone().drop_guard();
+        let stopping = self.stopping.clone();
+        while !stopping.is_cancelled() {
+            self.start_queued().await;
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => {}
+                Some(woken) = self.work.join_next() => self.wake(woken).await,
+                Some(request) = self.incoming.recv() => self.handle(request).await,
+            }
+        }
+        for token in self.tokens.values() {
+            token.cancel();
+        }
+        while !self.work.is_empty() {
+            tokio::select! {
+                Some(woken) = self.work.join_next() => self.wake(woken).await,
+                Some(request) = self.incoming.recv() => self.handle(request).await,
+            }
+        }
+    }
+
+    async fn handle(&mut self, request: Request) {
+        // A caller that went away does not undo what it asked for, so a reply may find nobody.
+        match request {
+            Request::Submit { submission, reply } => {
+                let _ = reply.send(self.submit(&submission).await);
+            }
+            Request::Ask {
+                job_id,
+                trigger,
+                reply,
+            } => {
+                let _ = reply.send(self.ask(job_id, trigger).await);
+            }
+            Request::Record {
+                job_id,
+                attempt,
+                entry,
+                reply,
+            } => {
+                let _ = reply.send(self.record(job_id, attempt, entry).await);
+            }
+        }
+    }
+
+    async fn submit(&self, submission: &Submission) -> Result<Submitted, SubmitError> {
+        if self.stopping.is_cancelled() {
+            return Err(RegistryError::ShutDown.into());
+        }
+        let now = self.now();
+        let change = change::submitted(submission, new_id(now), now);
+        let database = &self.shared.database;
+        let (job, replayed) = match database.insert(&change, submission, now).await? {
+            Inserted::New(number) => {
+                tell(&change);
+                let wall_clock = self.shared.settings.wall_clock.clone();
+                let live = Arc::new(LiveJob::new(number, change.job, wall_clock));
+                self.shared.live.insert(Arc::clone(&live));
+                (self.shared.present(&live), false)
+            }
+            Inserted::Replayed(id) => (self.replayed(id).await?, true),
+            Inserted::KeyReused => return Err(SubmitError::KeyReused),
+        };
+        Ok(Submitted { job, replayed })
+    }
+
+    async fn replayed(&self, id: JobId) -> Result<Job, RegistryError> {
+        if let Some(live) = self.shared.live.find(id) {
+            return Ok(self.shared.present(&live));
+        }
+        let ended = self.shared.database.job(id).await?;
+        let ended = ended.ok_or(RegistryError::Conflict)?;
+        Ok(self.shared.with_heartbeat(ended))
+    }
+
+    async fn ask(&mut self, id: JobId, trigger: Trigger) -> Result<Answer, RegistryError> {
+        let Some(live) = self.shared.live.find(id) else {
+            return Ok(Answer::NotLive);
+        };
+        let before = live.job();
+        let Some(standing) = Standing::of(&before) else {
+            return Ok(Answer::NotLive);
+        };
+        match transition(standing, trigger) {
+            Transition::To(state) => {
+                self.commit(
+                    &live,
+                    &before,
+                    change::moved(&before, state, None, self.now()),
+                )
+                .await?;
+                if let Some(token) = self.tokens.get(&id) {
+                    token.cancel();
+                }
+            }
+            Transition::Stay => {}
+            Transition::Publish | Transition::Refuse => {
+                let state = match standing {
+                    Standing::Publishing => JobState::Running,
+                    Standing::In(state) => state,
+                };
+                return Ok(Answer::Refused(Box::new(self.shared.present(&live)), state));
+            }
+        }
+        Ok(Answer::Granted(Box::new(self.shared.present(&live))))
+    }
+
+    async fn record(&self, id: JobId, attempt: u32, entry: Entry) -> Result<(), Stopped> {
+        let live = self.shared.live.find(id).ok_or(Stopped)?;
+        let before = live.job();
+        let standing = Standing::of(&before).ok_or(Stopped)?;
+        if before.attempt != attempt {
+            return Err(Stopped);
+        }
+        let decides = entry.decides();
+        let Some(change) = entry.change(&before, standing, self.now())? else {
+            return Ok(());
+        };
+        match self.commit(&live, &before, change).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                report(id, &error);
+                // A line that is lost to the log is no reason to stop; what decides over a cancel must be recorded.
+                if decides { Err(Stopped) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Commits a change and then, only then, lets it be seen.
+    async fn commit(
+        &self,
+        live: &LiveJob,
+        before: &Job,
+        change: Change,
+    ) -> Result<(), RegistryError> {
+        let log_lines_kept = self.shared.settings.log_lines_kept;
+        let database = &self.shared.database;
+        database.commit(before, &change, log_lines_kept).await?;
+        tell(&change);
+        live.publish(change);
+        self.shared.live.settle(live);
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.settings.wall_clock.now()
+    }
+}
+
+fn new_id(now: Timestamp) -> JobId {
+    let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+    JobId::new(Uuid::new_v7(uuid::Timestamp::from_unix(
+        NoContext,
+        seconds,
+        nanoseconds,
+    )))
+}

@@ -1,0 +1,192 @@
+//! Starting the work of jobs, and recording what it came to.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use hive_api::{Job, JobResult, JobState, Problem, ProblemCode};
+use tokio::{task::JoinError, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::{
+    JobContext, RegistryError, WorkError, change,
+    live::LiveJob,
+    scheduler::{Scheduler, TRY_AGAIN_AFTER, story::report},
+    transition::{Standing, Transition, Trigger, transition},
+};
+
+/// Why the scheduler wakes besides a request.
+#[derive(Debug)]
+pub(crate) enum Woken {
+    /// The work of a job has ended: nothing of it runs any more.
+    Ended(WorkEnd),
+    /// It is time to try again to start jobs.
+    StartsMayGoOn,
+}
+
+/// How one start of a job ended.
+#[derive(Debug)]
+pub(crate) struct WorkEnd {
+    live: Arc<LiveJob>,
+    attempt: u32,
+    outcome: Result<JobResult, WorkError>,
+}
+
+impl Scheduler {
+    /// Starts jobs in their turn while slots are free.
+    pub(super) async fn start_queued(&mut self) {
+        while !self.starts_wait && self.tokens.len() < self.shared.settings.max_running.max(1) {
+            let Some(live) = self.shared.live.next_in_queue() else {
+                return;
+            };
+            if let Err(error) = self.start(&live).await {
+                report(live.id(), &error);
+                self.starts_wait = true;
+                self.work.spawn(async {
+                    sleep(TRY_AGAIN_AFTER).await;
+                    Woken::StartsMayGoOn
+                });
+            }
+        }
+    }
+
+    async fn start(&mut self, live: &Arc<LiveJob>) -> Result<(), RegistryError> {
+        let before = live.job();
+        let (Some(standing), Some(operation)) = (Standing::of(&before), before.operation.known())
+        else {
+            return Err(RegistryError::Conflict);
+        };
+        let Transition::To(state) = transition(standing, Trigger::Start) else {
+            return Err(RegistryError::Conflict);
+        };
+        let change = change::moved(&before, state, None, self.now());
+        let cancellation = CancellationToken::new();
+        let context = JobContext {
+            operation: Arc::new(operation.clone()),
+            attempt: change.job.attempt,
+            limit_bytes_per_second: before.limit_bytes_per_second,
+            cancellation: cancellation.clone(),
+            live: Arc::clone(live),
+            requests: self.requests.clone(),
+        };
+        self.commit(live, &before, change).await?;
+        self.tokens.insert(live.id(), cancellation);
+        self.spawn(context);
+        Ok(())
+    }
+
+    fn spawn(&mut self, context: JobContext) {
+        let (live, attempt) = (Arc::clone(&context.live), context.attempt);
+        let span = tracing::info_span!("job", job.id = %live.id(), job.attempt = attempt);
+        let run = Arc::clone(&self.run);
+        let work = async move {
+            let work = AssertUnwindSafe(async move { run(context).await }).catch_unwind();
+            let outcome = work
+                .await
+                .unwrap_or_else(|panic| Err(panicked(panic.as_ref()).into()));
+            Woken::Ended(WorkEnd {
+                live,
+                attempt,
+                outcome,
+            })
+        };
+        self.work.spawn(work.instrument(span));
+    }
+
+    pub(super) async fn wake(&mut self, woken: Result<Woken, JoinError>) {
+        match woken {
+            Ok(Woken::Ended(end)) => {
+                self.tokens.remove(&end.live.id());
+                if let Err(error) = self.record_end(&end).await {
+                    report(end.live.id(), &error);
+                    self.record_end_later(end);
+                }
+            }
+            Ok(Woken::StartsMayGoOn) => self.starts_wait = false,
+            // The tasks catch the panics of the work and nobody aborts them.
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a task of the scheduler was lost"
+            ),
+        }
+    }
+
+    async fn record_end(&self, end: &WorkEnd) -> Result<(), RegistryError> {
+        let before = end.live.job();
+        let Some(standing) = Standing::of(&before) else {
+            return Err(RegistryError::Conflict);
+        };
+        let trigger = match &end.outcome {
+            Ok(_) => Trigger::WorkSucceeded,
+            Err(WorkError::Failed(_)) => Trigger::WorkFailed,
+            Err(WorkError::Stopped(_)) => Trigger::WorkStopped,
+        };
+        if before.attempt != end.attempt || self.goes_on_later(standing, trigger) {
+            return Ok(());
+        }
+        let Transition::To(state) = transition(standing, trigger) else {
+            return Ok(());
+        };
+        let outcome = outcome_in(state, &end.outcome, &before);
+        let change = change::moved(&before, state, outcome, self.now());
+        self.commit(&end.live, &before, change).await
+    }
+
+    /// A job that the stop of the hive ended, and nobody else, stays as it is: it goes on at the next start.
+    fn goes_on_later(&self, standing: Standing, trigger: Trigger) -> bool {
+        let told_to_stop_by_nobody = match standing {
+            Standing::Publishing => true,
+            Standing::In(state) => state == JobState::Running,
+        };
+        self.stopping.is_cancelled() && told_to_stop_by_nobody && trigger != Trigger::WorkSucceeded
+    }
+
+    /// An end that the database refused is not forgotten; at the stop of the hive, recovery takes its place.
+    fn record_end_later(&mut self, end: WorkEnd) {
+        if !self.stopping.is_cancelled() {
+            self.work.spawn(async {
+                sleep(TRY_AGAIN_AFTER).await;
+                Woken::Ended(end)
+            });
+        }
+    }
+}
+
+/// What the job keeps of its work's outcome when it ends in this state.
+fn outcome_in(
+    state: JobState,
+    outcome: &Result<JobResult, WorkError>,
+    before: &Job,
+) -> Option<Result<JobResult, Problem>> {
+    match state {
+        JobState::Succeeded | JobState::Failed => Some(match outcome {
+            Ok(result) => Ok(result.clone()),
+            Err(WorkError::Failed(problem)) => Err(problem.as_ref().clone()),
+            Err(WorkError::Stopped(_)) => Err(internal(&format!(
+                "the work of job {} stopped without having been told to",
+                before.job_id.short()
+            ))),
+        }),
+        JobState::Queued
+        | JobState::Running
+        | JobState::Pausing
+        | JobState::Paused
+        | JobState::Cancelling
+        | JobState::Cancelled => None,
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Problem {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    tracing::error!(panic.message = message, "the work of the job panicked");
+    internal("the work of the job broke off")
+}
+
+fn internal(detail: &str) -> Problem {
+    Problem::new(ProblemCode::Internal, detail)
+        .with_hint("the hive's log says more; try the job again")
+}

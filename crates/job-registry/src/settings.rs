@@ -1,0 +1,61 @@
+//! How a registry works, and its clock.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use hive_api::HEARTBEAT_SECONDS;
+use jiff::{Timestamp, Unit};
+
+/// The time of day, as an input; to the millisecond.
+#[derive(Clone)]
+pub struct WallClock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl WallClock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self::new(Timestamp::now)
+    }
+
+    /// A clock of the caller's.
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = (self.0)();
+        now.round(Unit::Millisecond).unwrap_or(now)
+    }
+}
+
+impl fmt::Debug for WallClock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("WallClock")
+    }
+}
+
+/// How a registry works.
+#[derive(Clone, Debug)]
+pub struct RegistrySettings {
+    /// The database's file; made with mode 0600 if it is not there.
+    pub database: PathBuf,
+    /// Jobs that run at once, at least one.
+    pub max_running: usize,
+    /// Time between two heartbeats of a watch.
+    pub heartbeat: Duration,
+    /// Log lines that are kept of each job; state, phase and last events are always kept.
+    pub log_lines_kept: u32,
+    /// The time of day.
+    pub wall_clock: WallClock,
+}
+
+impl RegistrySettings {
+    /// Four slots, a heartbeat every five seconds, a thousand log lines a job.
+    pub fn new(database: impl Into<PathBuf>) -> Self {
+        Self {
+            database: database.into(),
+            max_running: 4,
+            heartbeat: Duration::from_secs(HEARTBEAT_SECONDS.into()),
+            log_lines_kept: 1_000,
+            wall_clock: WallClock::system(),
+        }
+    }
+}

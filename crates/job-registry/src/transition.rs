@@ -1,0 +1,175 @@
+//! A job's life as a pure, total function: what each trigger does in each state.
+//!
+//! Publishing is `running` with the phase `publishing`. It is a standing of its own here, because from there on a
+//! cancel comes too late.
+
+use hive_api::{Job, JobState, Open, Phase};
+
+/// What can happen to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// A slot is free.
+    Start,
+    /// Someone wants it stopped for good.
+    Cancel,
+    /// Someone wants it to give back its slot and keep its bytes.
+    Pause,
+    /// Someone wants it to go on.
+    Resume,
+    /// The work is about to publish.
+    BeginPublishing,
+    /// The work ended with a result.
+    WorkSucceeded,
+    /// The work ended with a problem.
+    WorkFailed,
+    /// The work ended because it was told to.
+    WorkStopped,
+    /// The hive starts again, and nothing of an earlier start runs any more.
+    HiveRestarted,
+}
+
+/// What a trigger does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Transition {
+    /// The job goes to this state.
+    To(JobState),
+    /// The job begins to publish.
+    Publish,
+    /// Nothing changes, and that is a good answer.
+    Stay,
+    /// It makes no sense here.
+    Refuse,
+}
+
+/// Where a job stands: its state, with publishing told apart from the rest of `running`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// In this state, and not publishing.
+    In(JobState),
+    /// `running`, phase `publishing`.
+    Publishing,
+}
+
+impl Standing {
+    /// Where this job stands; `None` in a state that this build does not know.
+    pub(crate) fn of(job: &Job) -> Option<Self> {
+        let state = *job.state.known()?;
+        let publishing = state == JobState::Running
+            && job.phase.as_ref().and_then(Open::known) == Some(&Phase::Publishing);
+        Some(if publishing {
+            Self::Publishing
+        } else {
+            Self::In(state)
+        })
+    }
+}
+
+/// What the trigger does to a job that stands here.
+pub(crate) const fn transition(standing: Standing, trigger: Trigger) -> Transition {
+    match standing {
+        Standing::Publishing => publishing(trigger),
+        Standing::In(state) => match state {
+            JobState::Queued => queued(trigger),
+            JobState::Running => running(trigger),
+            JobState::Pausing => pausing(trigger),
+            JobState::Paused => paused(trigger),
+            JobState::Cancelling => cancelling(trigger),
+            JobState::Succeeded | JobState::Failed | JobState::Cancelled => ended(trigger),
+        },
+    }
+}
+
+const fn queued(trigger: Trigger) -> Transition {
+    match trigger {
+        Trigger::Start => Transition::To(JobState::Running),
+        Trigger::Cancel => Transition::To(JobState::Cancelled),
+        Trigger::Pause => Transition::To(JobState::Paused),
+        Trigger::HiveRestarted => Transition::Stay,
+        Trigger::Resume
+        | Trigger::BeginPublishing
+        | Trigger::WorkSucceeded
+        | Trigger::WorkFailed
+        | Trigger::WorkStopped => Transition::Refuse,
+    }
+}
+
+const fn running(trigger: Trigger) -> Transition {
+    match trigger {
+        Trigger::Cancel => Transition::To(JobState::Cancelling),
+        Trigger::Pause => Transition::To(JobState::Pausing),
+        Trigger::BeginPublishing => Transition::Publish,
+        Trigger::WorkSucceeded => Transition::To(JobState::Succeeded),
+        // Work that stops without having been told to has not done what was asked.
+        Trigger::WorkFailed | Trigger::WorkStopped => Transition::To(JobState::Failed),
+        Trigger::HiveRestarted => Transition::To(JobState::Queued),
+        Trigger::Start | Trigger::Resume => Transition::Refuse,
+    }
+}
+
+const fn publishing(trigger: Trigger) -> Transition {
+    match trigger {
+        // Too late: it ends by itself.
+        Trigger::Cancel | Trigger::BeginPublishing => Transition::Stay,
+        Trigger::WorkSucceeded => Transition::To(JobState::Succeeded),
+        Trigger::WorkFailed | Trigger::WorkStopped => Transition::To(JobState::Failed),
+        // Publishing is rolled forward: the work finds its blobs and makes what links are missing.
+        Trigger::HiveRestarted => Transition::To(JobState::Queued),
+        Trigger::Start | Trigger::Pause | Trigger::Resume => Transition::Refuse,
+    }
+}
+
+const fn pausing(trigger: Trigger) -> Transition {
+    match trigger {
+        Trigger::Cancel => Transition::To(JobState::Cancelling),
+        Trigger::Pause => Transition::Stay,
+        // However the work ended, it has not published: what it did counts when the job goes on.
+        Trigger::WorkSucceeded
+        | Trigger::WorkFailed
+        | Trigger::WorkStopped
+        | Trigger::HiveRestarted => Transition::To(JobState::Paused),
+        Trigger::Start | Trigger::Resume | Trigger::BeginPublishing => Transition::Refuse,
+    }
+}
+
+const fn paused(trigger: Trigger) -> Transition {
+    match trigger {
+        Trigger::Cancel => Transition::To(JobState::Cancelled),
+        Trigger::Resume => Transition::To(JobState::Queued),
+        Trigger::Pause | Trigger::HiveRestarted => Transition::Stay,
+        Trigger::Start
+        | Trigger::BeginPublishing
+        | Trigger::WorkSucceeded
+        | Trigger::WorkFailed
+        | Trigger::WorkStopped => Transition::Refuse,
+    }
+}
+
+const fn cancelling(trigger: Trigger) -> Transition {
+    match trigger {
+        Trigger::Cancel => Transition::Stay,
+        Trigger::WorkSucceeded
+        | Trigger::WorkFailed
+        | Trigger::WorkStopped
+        | Trigger::HiveRestarted => Transition::To(JobState::Cancelled),
+        Trigger::Start | Trigger::Pause | Trigger::Resume | Trigger::BeginPublishing => {
+            Transition::Refuse
+        }
+    }
+}
+
+const fn ended(trigger: Trigger) -> Transition {
+    match trigger {
+        Trigger::Cancel | Trigger::HiveRestarted => Transition::Stay,
+        Trigger::Start
+        | Trigger::Pause
+        | Trigger::Resume
+        | Trigger::BeginPublishing
+        | Trigger::WorkSucceeded
+        | Trigger::WorkFailed
+        | Trigger::WorkStopped => Transition::Refuse,
+    }
+}
+
+#[cfg(test)]
+mod tests;

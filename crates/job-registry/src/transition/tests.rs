@@ -1,0 +1,68 @@
+//! The table of a job's life, every pair of standing and trigger.
+
+use super::{
+    Standing::{self, In, Publishing},
+    Transition::{self, Publish, Refuse, Stay, To},
+    Trigger::{self, *},
+    transition,
+};
+use hive_api::JobState::{self, *};
+
+const TRIGGERS: [Trigger; 9] = [
+    Start,
+    Cancel,
+    Pause,
+    Resume,
+    BeginPublishing,
+    WorkSucceeded,
+    WorkFailed,
+    WorkStopped,
+    HiveRestarted,
+];
+
+#[rustfmt::skip]
+const TABLE: [(Standing, [Transition; 9]); 9] = [
+    //                Start        Cancel          Pause        Resume      BeginPublishing  WorkSucceeded  WorkFailed     WorkStopped    HiveRestarted
+    (In(Queued),     [To(Running), To(Cancelled),  To(Paused),  Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+    (In(Running),    [Refuse,      To(Cancelling), To(Pausing), Refuse,     Publish,         To(Succeeded), To(Failed),    To(Failed),    To(Queued)]),
+    (Publishing,     [Refuse,      Stay,           Refuse,      Refuse,     Stay,            To(Succeeded), To(Failed),    To(Failed),    To(Queued)]),
+    (In(Pausing),    [Refuse,      To(Cancelling), Stay,        Refuse,     Refuse,          To(Paused),    To(Paused),    To(Paused),    To(Paused)]),
+    (In(Paused),     [Refuse,      To(Cancelled),  Stay,        To(Queued), Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+    (In(Cancelling), [Refuse,      Stay,           Refuse,      Refuse,     Refuse,          To(Cancelled), To(Cancelled), To(Cancelled), To(Cancelled)]),
+    (In(Succeeded),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+    (In(Failed),     [Refuse,      Stay,           Refuse,      Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+    (In(Cancelled),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+];
+
+#[test]
+fn every_trigger_in_every_state_does_what_the_table_says() {
+    for (standing, row) in TABLE {
+        for (trigger, expected) in TRIGGERS.into_iter().zip(row) {
+            assert_eq!(
+                transition(standing, trigger),
+                expected,
+                "{standing:?} on {trigger:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_table_lists_every_state() {
+    for state in JobState::ALL {
+        assert!(TABLE.iter().any(|(standing, _)| *standing == In(state)));
+    }
+}
+
+#[test]
+fn no_job_that_was_told_to_stop_runs_again_by_itself() {
+    for trigger in TRIGGERS {
+        let next = transition(In(Cancelling), trigger);
+        assert!(matches!(next, To(Cancelled) | Stay | Refuse), "{trigger:?}");
+        let next = transition(In(Pausing), trigger);
+        assert!(
+            matches!(next, To(Paused | Cancelling) | Stay | Refuse),
+            "{trigger:?}"
+        );
+    }
+}

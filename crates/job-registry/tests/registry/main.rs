@@ -1,0 +1,14 @@
+//! What callers of the registry rely on, through its public functions and a real database.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test with its line"
+)]
+
+mod cancelling;
+mod listing;
+mod queueing;
+mod random_commands;
+mod recovering;
+mod stage;
+mod submitting;
+mod watching;
