@@ -1,0 +1,139 @@
+//! Folders of the store held open, so that a symbolic link planted in a path is met and never followed.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::StoreError;
+
+/// A folder, named by what is open and not by a path that may have changed since.
+pub(crate) struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+const OPEN: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+impl Folder {
+    /// Opens the store's root, which it makes where it is missing. The way to the root is the person's own choice
+    /// and may lead over symbolic links; below it none is followed.
+    pub(crate) fn root(path: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(path).map_err(|error| StoreError::at(path, error))?;
+        let fd = rustix::fs::open(path, OPEN, Mode::empty())
+            .map_err(|error| StoreError::at(path, error))?;
+        Ok(Self {
+            fd,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the folder `name` in this one, which it makes, durably, where it is missing.
+    pub(crate) fn child(&self, name: &str) -> Result<Self, StoreError> {
+        let path = self.path.join(name);
+        match rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) => self.sync()?,
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(StoreError::at(&path, error)),
+        }
+        let fd = rustix::fs::openat(&self.fd, name, OPEN | OFlags::NOFOLLOW, Mode::empty())
+            .map_err(|error| StoreError::at(&path, error))?;
+        Ok(Self { fd, path })
+    }
+
+    /// Makes the renames and links in this folder survive a loss of power.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        match rustix::fs::fsync(&self.fd) {
+            // Some network file systems cannot sync a folder; they have no better to offer.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(error) => Err(StoreError::at(&self.path, error)),
+        }
+    }
+
+    /// Makes `name` a symbolic link to `target`, in place of whatever link or file it was. Nobody sees it missing.
+    pub(crate) fn put_link(
+        &self,
+        name: &str,
+        target: &str,
+        staging: &Self,
+    ) -> Result<(), StoreError> {
+        let path = self.path.join(name);
+        match rustix::fs::readlinkat(&self.fd, name, Vec::new()) {
+            Ok(found) if found.as_bytes() == target.as_bytes() => return Ok(()),
+            Ok(_) | Err(Errno::INVAL) => {}
+            Err(Errno::NOENT) => match rustix::fs::symlinkat(target, &self.fd, name) {
+                Ok(()) => return Ok(()),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(StoreError::at(&path, error)),
+            },
+            Err(error) => return Err(StoreError::at(&path, error)),
+        }
+        let staged = staging.free_name()?;
+        rustix::fs::symlinkat(target, &staging.fd, &staged)
+            .map_err(|error| StoreError::at(&staging.path.join(&staged), error))?;
+        staging.move_to(&staged, self, name)
+    }
+
+    /// Makes `name` a file with this content, durably, in place of whatever link or file it was.
+    pub(crate) fn put_file(
+        &self,
+        name: &str,
+        content: &[u8],
+        staging: &Self,
+    ) -> Result<(), StoreError> {
+        let staged = staging.free_name()?;
+        let failed = |error| StoreError::at(&staging.path.join(&staged), error);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&staging.fd, &staged, flags, Mode::from_raw_mode(0o644))
+            .map_err(|error| failed(error.into()))?;
+        let mut file = File::from(fd);
+        file.write_all(content)
+            .and_then(|()| file.sync_all())
+            .map_err(failed)?;
+        staging.move_to(&staged, self, name)?;
+        self.sync()
+    }
+
+    /// Removes `name`, which may be missing already.
+    pub(crate) fn unlink(&self, name: &str) -> Result<(), StoreError> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(StoreError::at(&self.path.join(name), error)),
+        }
+    }
+
+    fn move_to(&self, staged: &str, folder: &Self, name: &str) -> Result<(), StoreError> {
+        rustix::fs::renameat(&self.fd, staged, &folder.fd, name).map_err(|error| {
+            // The renaming failed and is what is told; that its staged file stays behind is not.
+            let _ = self.unlink(staged);
+            StoreError::at(&folder.path.join(name), error)
+        })
+    }
+
+    /// A name that nobody uses now: of this process and of this call.
+    fn free_name(&self) -> Result<String, StoreError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!(".hive-staged-{}-{next}", process::id());
+        // Left behind by a process that had our id before us.
+        self.unlink(&name)?;
+        Ok(name)
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
