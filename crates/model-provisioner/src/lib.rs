@@ -1,1 +1,27 @@
-//! Model reference to plan to downloads to published snapshot.
+//! Model reference → commit → plan → downloads → published snapshot. The Hub's metadata and its protocol live here.
+//!
+//! The bytes are the downloader's, the layout on disk is the store's. Knows no job and no wire: the caller gives a
+//! [`DownloadRequest`], a channel for [`ProvisionEvent`]s and a cancellation token, and has a [`PublishedModel`] or
+//! a [`ProvisionError`] back when nothing of the work runs any more.
+
+mod environment;
+mod error;
+mod event;
+mod hub;
+mod plan;
+mod provisioner;
+mod reference;
+mod selection;
+
+pub use downloader::{LimitedBy, Limits as TransferLimits, RetryCause, SourceErrorKind, Stall};
+pub use environment::{EnvironmentError, HubToken, hub_endpoint, store_root};
+pub use error::{ProvisionError, StorageFault};
+pub use event::{
+    FileTransfer, Notice, ProvisionEvent, ProvisionPhase, RetryEvent, TransferProgress,
+};
+pub use hub::{Denial, HubErrorKind, HubLimits, HubSettings, HubSetupError, Missing};
+pub use model_store::{RepoId, RepoKind};
+pub use plan::{Access, Choice, LeftOut, Plan, PlannedFile};
+pub use provisioner::{DownloadRequest, Provisioner, ProvisionerSettings, PublishedModel};
+pub use reference::{DEFAULT_REVISION, ModelReference, ReferenceError};
+pub use selection::{GlobError, StoredQuantisation, check_globs, quantisation_groups};

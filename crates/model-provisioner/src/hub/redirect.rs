@@ -1,0 +1,88 @@
+//! Where a redirect leads, and where it must not.
+
+use downloader::SourceErrorKind;
+use reqwest::header::{HeaderMap, LOCATION};
+use url::Url;
+
+use super::{HubError, failure};
+
+/// The most redirects that are followed for one question.
+pub(crate) const MAX_HOPS: usize = 10;
+
+/// The target of a redirect: http or https, never from https down to http, never with credentials in it.
+pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, HubError> {
+    let location = failure::text(headers, LOCATION.as_str())
+        .ok_or_else(|| failure::nonsense(from, "a redirect without a target"))?;
+    let target = from
+        .join(location)
+        .map_err(|_| failure::nonsense(from, "a redirect to no address"))?;
+    let is_downgrade = from.scheme() == "https" && target.scheme() == "http";
+    if !matches!(target.scheme(), "http" | "https") || !target.has_host() {
+        return Err(refused(from, "a redirect to neither http nor https"));
+    }
+    if is_downgrade {
+        return Err(refused(from, "a redirect from https to http"));
+    }
+    if !target.username().is_empty() || target.password().is_some() {
+        return Err(refused(from, "a redirect with credentials in its address"));
+    }
+    Ok(target)
+}
+
+/// The redirects do not end.
+pub(crate) fn too_many(url: &Url) -> HubError {
+    refused(url, "more than 10 redirects")
+}
+
+fn refused(url: &Url, detail: &str) -> HubError {
+    HubError::new(
+        SourceErrorKind::TooManyRedirects,
+        failure::address(url),
+        detail,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn follow(from: &str, location: &str) -> Result<String, String> {
+        let from = Url::parse(from).unwrap();
+        let headers = [(LOCATION, location.parse().unwrap())]
+            .into_iter()
+            .collect();
+        match target(&from, &headers) {
+            Ok(url) => Ok(url.to_string()),
+            Err(error) => Err(error.detail),
+        }
+    }
+
+    #[test]
+    fn redirects_are_followed_to_web_addresses_only_and_never_down_to_http() {
+        let hub = "https://hub.example/a/b";
+        for (location, target) in [
+            (
+                "/api/resolve-cache/x?y",
+                Ok("https://hub.example/api/resolve-cache/x?y"),
+            ),
+            ("https://cdn.example/z", Ok("https://cdn.example/z")),
+            ("//cdn.example/z", Ok("https://cdn.example/z")),
+            ("http://hub.example/a", Err("a redirect from https to http")),
+            (
+                "file:///etc/passwd",
+                Err("a redirect to neither http nor https"),
+            ),
+            (
+                "ftp://cdn.example/z",
+                Err("a redirect to neither http nor https"),
+            ),
+            (
+                "https://u:p@cdn.example/",
+                Err("a redirect with credentials in its address"),
+            ),
+        ] {
+            let expected = target.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(follow(hub, location), expected, "{location}");
+        }
+    }
+}

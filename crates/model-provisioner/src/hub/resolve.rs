@@ -1,0 +1,105 @@
+//! Where the bytes of a file are, what they hash to and how many they are: by hand, hop by hop.
+
+use downloader::{Digest, SourceErrorKind};
+use model_store::{Commit, RepoId};
+use reqwest::{
+    Method,
+    header::{CONTENT_LENGTH, ETAG, HeaderMap},
+};
+use url::Url;
+
+use super::{Hub, HubError, Missing, failure, redirect};
+
+/// A resolved file.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolved {
+    /// Where the bytes are: the Hub itself for small files, a signed address elsewhere for large ones.
+    pub(crate) url: Url,
+    /// Their hash.
+    pub(crate) digest: Option<Digest>,
+    /// Their number.
+    pub(crate) bytes: Option<u64>,
+}
+
+/// What the hops before the last said about the file.
+#[derive(Default)]
+struct Linked {
+    etag: Option<String>,
+    size: Option<u64>,
+}
+
+impl Hub {
+    /// Follows the Hub's redirects as long as they stay on the Hub, and reads what its headers say.
+    pub(crate) async fn resolve(
+        &self,
+        repo: &RepoId,
+        commit: &Commit,
+        path: &str,
+    ) -> Result<Resolved, HubError> {
+        let mut url = self.file_url(repo, commit.as_str(), path)?;
+        let mut linked = Linked::default();
+        for _ in 0..=redirect::MAX_HOPS {
+            let response = self.ask(Method::HEAD, &url, None).await?;
+            let headers = response.headers();
+            if !response.status().is_redirection() && !response.status().is_success() {
+                return Err(failure::of_response(
+                    &response,
+                    self.has_token(),
+                    Missing::File,
+                ));
+            }
+            check_commit(headers, commit, &url)?;
+            linked.read(headers);
+            if response.status().is_success() {
+                let size = number(headers, CONTENT_LENGTH.as_str());
+                return Ok(linked.into_resolved(url, headers, size));
+            }
+            let next = redirect::target(&url, headers)?;
+            if !self.is_hub(&next) {
+                // The length of this answer is that of the redirect, not of the file.
+                return Ok(linked.into_resolved(next, headers, None));
+            }
+            url = next;
+        }
+        Err(redirect::too_many(&url))
+    }
+}
+
+impl Linked {
+    fn read(&mut self, headers: &HeaderMap) {
+        self.etag = self.etag.take().or_else(|| etag(headers, "x-linked-etag"));
+        self.size = self.size.or_else(|| number(headers, "x-linked-size"));
+    }
+
+    /// The linked values win over those of the last answer.
+    fn into_resolved(self, url: Url, last: &HeaderMap, size: Option<u64>) -> Resolved {
+        let etag = self.etag.or_else(|| etag(last, ETAG.as_str()));
+        Resolved {
+            url,
+            digest: etag.and_then(|etag| Digest::from_hex(&etag).ok()),
+            bytes: self.size.or(size),
+        }
+    }
+}
+
+/// A resolve at a pinned commit that answers for another one is an answer about another file.
+fn check_commit(headers: &HeaderMap, commit: &Commit, url: &Url) -> Result<(), HubError> {
+    match failure::text(headers, "x-repo-commit") {
+        Some(seen) if seen != commit.as_str() => Err(HubError::new(
+            SourceErrorKind::Changed,
+            failure::address(url),
+            format!("the answer is for commit {}", failure::clean(seen)),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// An entity tag without its quotes and its mark of weakness.
+fn etag(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = failure::text(headers, name)?.trim();
+    Some(value.trim_start_matches("W/").trim_matches('"').to_owned())
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    failure::text(headers, name)?.trim().parse().ok()
+}

@@ -1,0 +1,122 @@
+//! The files of one download, a few at a time, with one owner that cancels and joins them.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
+use model_store::BlobName;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Inner,
+    events::Events,
+    failure,
+    fetch::{Fetched, FileJob},
+    planned::{Planned, Target},
+    progress::{Board, INTERVAL},
+};
+use crate::{ProvisionError, ProvisionEvent};
+
+/// What the transfers of one download share.
+pub(crate) struct Transfers {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) planned: Arc<Planned>,
+    pub(crate) force: bool,
+    pub(crate) events: Events,
+    pub(crate) board: Board,
+    /// Blobs that this download fetched: even with `force`, once is enough.
+    pub(crate) fetched: Mutex<HashSet<BlobName>>,
+    /// Ends every transfer: when the caller cancels, and when one of them fails.
+    pub(crate) cancellation: CancellationToken,
+}
+
+/// Fetches every file of the plan that the store lacks. When this returns, no transfer runs any more.
+pub(crate) async fn run(
+    inner: &Arc<Inner>,
+    planned: &Arc<Planned>,
+    force: bool,
+    events: &Events,
+    cancellation: &CancellationToken,
+) -> Result<Vec<Fetched>, ProvisionError> {
+    let cancellation = cancellation.child_token();
+    let transfers = Arc::new(Transfers {
+        inner: Arc::clone(inner),
+        planned: Arc::clone(planned),
+        force,
+        events: events.until(cancellation.clone()),
+        board: Board::new(
+            &planned.targets,
+            planned.plan.bytes_reused,
+            inner.transfer.tries,
+        ),
+        fetched: Mutex::default(),
+        cancellation,
+    });
+    // What is here already counts from the first figures on.
+    let (here, missing): (Vec<Target>, Vec<Target>) = planned
+        .targets
+        .iter()
+        .cloned()
+        .partition(|target| target.is_here);
+    let mut fetched = Vec::with_capacity(planned.targets.len());
+    for target in here {
+        fetched.push(FileJob::new(&transfers, target).reuse().await?);
+    }
+    fetched.extend(transfers.fetch_all(missing).await?);
+    fetched.sort_unstable_by_key(|file| file.index);
+    events.send_figures(ProvisionEvent::Progress(
+        transfers.board.sample(Instant::now()),
+    ));
+    Ok(fetched)
+}
+
+impl Transfers {
+    /// Keeps a few transfers running until all are done or one fails; then stops and joins the rest.
+    async fn fetch_all(
+        self: &Arc<Self>,
+        mut waiting: Vec<Target>,
+    ) -> Result<Vec<Fetched>, ProvisionError> {
+        waiting.reverse();
+        let mut running = JoinSet::new();
+        let mut fetched = Vec::with_capacity(waiting.len());
+        let mut failed = None;
+        let mut figures = interval(INTERVAL);
+        figures.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            while failed.is_none() && running.len() < self.inner.parallel_files {
+                let Some(target) = waiting.pop() else { break };
+                running.spawn(FileJob::new(self, target).fetch());
+            }
+            tokio::select! {
+                biased;
+                ended = running.join_next() => match ended {
+                    None => break,
+                    Some(Ok(Ok(file))) => fetched.push(file),
+                    Some(Ok(Err(error))) => self.stop_for(&mut failed, error),
+                    Some(Err(lost)) => {
+                        let error = failure::of_lost_task(lost);
+                        self.stop_for(&mut failed, error);
+                    }
+                },
+                now = figures.tick() => {
+                    self.events.send_figures(ProvisionEvent::Progress(self.board.sample(now)));
+                }
+            }
+        }
+        match failed {
+            None => Ok(fetched),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// The first failure is the one that is told; those that follow from stopping are not.
+    fn stop_for(&self, failed: &mut Option<ProvisionError>, error: ProvisionError) {
+        self.cancellation.cancel();
+        failed.get_or_insert(error);
+    }
+}

@@ -1,0 +1,213 @@
+//! A Hub and a CDN that are slow, wrong or hostile.
+
+use std::time::Duration;
+
+use fake_hub::{FakeHub, Fault, Reply, Requests, Route};
+use model_provisioner::{HubErrorKind, HubLimits, ProvisionError, SourceErrorKind};
+
+use crate::harness::{Machine, limits, tiny};
+
+#[tokio::test]
+async fn wrong_bytes_are_an_integrity_mismatch_and_nothing_is_published() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    hub.on(Requests::cdn()).answer(Fault::WrongByteAt(200_000));
+    let machine = Machine::new(&hub);
+    let outcome = machine.download("org/tiny").await;
+    assert_eq!(outcome.asked, 0);
+    match outcome.failure() {
+        ProvisionError::IntegrityMismatch { path, .. } => assert_eq!(path, "tiny-Q4_K_M.gguf"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(machine.paths(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_said_and_goes_on() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    hub.on(Requests::cdn().first(1))
+        .answer(Fault::CutAfter(100_000));
+    let machine = Machine::new(&hub);
+    let outcome = machine.download("org/tiny").await;
+    assert!(
+        outcome.story().contains(&"retry Source(Cut)".to_owned()),
+        "{:?}",
+        outcome.story()
+    );
+    outcome.result.unwrap();
+}
+
+#[tokio::test]
+async fn a_silent_listing_costs_the_total_and_not_the_download() {
+    let repository = tiny();
+    let hub = FakeHub::builder()
+        .repository(repository.clone())
+        .start()
+        .await;
+    hub.on(Requests::to(Route::Tree)).answer(Fault::Hold);
+    let quick = HubLimits {
+        tree: Duration::from_millis(200),
+        ..limits()
+    };
+    let machine = Machine::with_limits(&hub, None, quick);
+    let outcome = machine.download("org/tiny").await;
+    let story = outcome.story();
+    assert!(story[2].starts_with("SizeUnknown"), "{story:?}");
+    assert_eq!(story[3], "planned None");
+    let published = outcome.result.unwrap();
+    assert_eq!(published.bytes_total, 300_000);
+    assert!(published.path.ends_with("tiny-Q4_K_M.gguf"));
+    // One resolve says both where the file is and what it must be.
+    assert_eq!(
+        hub.api().requests_of(&Requests::to(Route::Resolve)).len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_hub_that_asks_to_slow_down_is_asked_again() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    let busy = Fault::TooManyRequests {
+        window_ends_in_seconds: 0,
+        retry_after: Some("0".to_owned()),
+    };
+    hub.on(Requests::to(Route::Info).first(1))
+        .answer(busy.clone());
+    hub.on(Requests::to(Route::Resolve).first(1)).answer(busy);
+    let outcome = Machine::new(&hub).download("org/tiny").await;
+    let story = outcome.story();
+    let retries = story
+        .iter()
+        .filter(|told| *told == "retry Source(RateLimited)");
+    assert_eq!(retries.count(), 2, "{story:?}");
+    outcome.result.unwrap();
+}
+
+#[tokio::test]
+async fn an_expired_address_is_renewed_without_a_word() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    hub.on(Requests::cdn().first(1))
+        .answer(Fault::SignedUrlExpired);
+    let outcome = Machine::new(&hub).download("org/tiny").await;
+    assert!(
+        outcome
+            .story()
+            .iter()
+            .all(|told| !told.starts_with("retry"))
+    );
+    outcome.result.unwrap();
+    assert_eq!(
+        hub.api().requests_of(&Requests::to(Route::Resolve)).len(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn answers_that_are_not_the_file_are_refused_by_kind() {
+    let other_hash = "0".repeat(64);
+    let target = |target: &str| Fault::SetHeader("Location", target.to_owned());
+    let resolve = || Requests::to(Route::Resolve);
+    for (requests, fault, expected) in [
+        (
+            resolve(),
+            Fault::SetHeader("X-Linked-Etag", format!("\"{other_hash}\"")),
+            SourceErrorKind::Changed,
+        ),
+        (
+            resolve(),
+            Fault::SetHeader("X-Repo-Commit", "1".repeat(40)),
+            SourceErrorKind::Changed,
+        ),
+        (
+            resolve(),
+            target("file:///etc/passwd"),
+            SourceErrorKind::TooManyRedirects,
+        ),
+        (
+            resolve(),
+            target("/org/tiny/resolve/main/tiny-Q4_K_M.gguf"),
+            SourceErrorKind::TooManyRedirects,
+        ),
+        (Requests::cdn(), Fault::Gzip, SourceErrorKind::BadUpstream),
+        (
+            Requests::cdn(),
+            Fault::SetHeader("Content-Range", "bytes 1-2/3".to_owned()),
+            SourceErrorKind::BadUpstream,
+        ),
+        (
+            Requests::cdn(),
+            Fault::Status(451),
+            SourceErrorKind::Status(451),
+        ),
+    ] {
+        let hub = FakeHub::builder().repository(tiny()).start().await;
+        hub.on(requests).answer(fault.clone());
+        let machine = Machine::new(&hub);
+        match machine.download("org/tiny").await.failure() {
+            ProvisionError::Upstream { kind, .. } => {
+                assert_eq!(kind, HubErrorKind::Transfer(expected), "{fault:?}");
+            }
+            other => panic!("{fault:?}: {other:?}"),
+        }
+        assert_eq!(machine.published(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_would_leave_the_store_refuses_the_repository() {
+    for path in [
+        "../../outside.json",
+        "/etc/outside.json",
+        "a/../../../outside.json",
+    ] {
+        let hub = FakeHub::builder()
+            .repository(tiny().file(path, "x"))
+            .start()
+            .await;
+        let machine = Machine::new(&hub);
+        match machine.download("org/tiny").await.failure() {
+            ProvisionError::UnsafeRemoteName { path: refused, .. } => assert_eq!(refused, path),
+            other => panic!("{path}: {other:?}"),
+        }
+        assert!(!machine.store.exists());
+    }
+}
+
+#[tokio::test]
+async fn what_the_disk_cannot_hold_is_refused_before_the_first_byte() {
+    let repository = tiny();
+    let hub = FakeHub::builder().repository(repository).start().await;
+    let listing = format!(
+        r#"[{{"type":"file","oid":"{oid}","size":9000000000000000000,"path":"a.gguf",
+            "lfs":{{"oid":"{sha}","size":9000000000000000000,"pointerSize":1}}}}]"#,
+        oid = "0".repeat(40),
+        sha = "0".repeat(64),
+    );
+    let reply = Reply::new(200)
+        .header("Content-Type", "application/json")
+        .body(&listing);
+    hub.on(Requests::to(Route::Tree))
+        .answer(Fault::Respond(reply));
+    let machine = Machine::new(&hub);
+    match machine.download("org/tiny").await.failure() {
+        ProvisionError::InsufficientStorage { needed_bytes, .. } => {
+            assert_eq!(needed_bytes, 9_000_000_000_000_000_000);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!machine.store.exists());
+}
+
+#[tokio::test]
+async fn a_file_without_a_hash_is_not_fetched() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    let listing = r#"[{"type":"file","size":9,"path":"a.gguf"}]"#;
+    let reply = Reply::new(200)
+        .header("Content-Type", "application/json")
+        .body(listing);
+    hub.on(Requests::to(Route::Tree))
+        .answer(Fault::Respond(reply));
+    match Machine::new(&hub).download("org/tiny").await.failure() {
+        ProvisionError::NoHash { path } => assert_eq!(path, "a.gguf"),
+        other => panic!("{other:?}"),
+    }
+}

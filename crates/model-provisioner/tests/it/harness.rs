@@ -1,0 +1,210 @@
+//! A provisioner with its store, and a caller that listens and says yes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use fake_hub::{Content, FakeHub, Repository};
+use model_provisioner::{
+    DownloadRequest, HubLimits, HubSettings, HubToken, ModelReference, ProvisionError,
+    ProvisionEvent, Provisioner, ProvisionerSettings, PublishedModel, TransferLimits,
+};
+use model_store::ModelStore;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// The longest that anything here may take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+pub(crate) struct Machine {
+    pub(crate) provisioner: Provisioner,
+    pub(crate) store: PathBuf,
+    _folder: TempDir,
+}
+
+/// What a caller was told and how it ended.
+pub(crate) struct Outcome {
+    pub(crate) result: Result<PublishedModel, ProvisionError>,
+    /// Everything but the question whether to publish.
+    pub(crate) told: Vec<ProvisionEvent>,
+    /// How often it was asked whether to publish.
+    pub(crate) asked: usize,
+}
+
+impl Machine {
+    pub(crate) fn new(hub: &FakeHub) -> Self {
+        Self::with_token(hub, None)
+    }
+
+    pub(crate) fn with_token(hub: &FakeHub, token: Option<&str>) -> Self {
+        Self::with_limits(hub, token, limits())
+    }
+
+    pub(crate) fn with_limits(hub: &FakeHub, token: Option<&str>, limits: HubLimits) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = folder.path().join("hub");
+        let settings = ProvisionerSettings {
+            hub: HubSettings {
+                endpoint: Url::parse(hub.endpoint()).unwrap(),
+                token: token.map(|token| HubToken::new(token.to_owned(), "a test")),
+                user_agent: "hive/test".to_owned(),
+                limits,
+            },
+            transfer: TransferLimits {
+                backoff_base: Duration::from_millis(5),
+                ..TransferLimits::default()
+            },
+            parallel_files: 4,
+        };
+        let provisioner = Provisioner::new(settings, ModelStore::new(&store)).unwrap();
+        Self {
+            provisioner,
+            store,
+            _folder: folder,
+        }
+    }
+
+    /// Downloads and says yes to publishing.
+    pub(crate) async fn download(&self, model: &str) -> Outcome {
+        self.run(&request(model), &CancellationToken::new(), true)
+            .await
+    }
+
+    pub(crate) async fn run(
+        &self,
+        request: &DownloadRequest,
+        cancellation: &CancellationToken,
+        agrees: bool,
+    ) -> Outcome {
+        self.run_and_hear(request, cancellation, agrees, |_| ())
+            .await
+    }
+
+    /// The same for a test that acts on what it hears.
+    pub(crate) async fn run_and_hear(
+        &self,
+        request: &DownloadRequest,
+        cancellation: &CancellationToken,
+        agrees: bool,
+        mut hear: impl FnMut(&ProvisionEvent),
+    ) -> Outcome {
+        let (sender, mut events) = mpsc::channel(8);
+        let listening = async {
+            let (mut told, mut asked) = (Vec::new(), 0);
+            while let Some(event) = events.recv().await {
+                hear(&event);
+                match event {
+                    ProvisionEvent::ReadyToPublish(yes) => {
+                        asked += 1;
+                        if agrees {
+                            yes.send(()).unwrap();
+                        }
+                    }
+                    other => told.push(other),
+                }
+            }
+            (told, asked)
+        };
+        let working = self.provisioner.download(request, sender, cancellation);
+        let both = async { tokio::join!(working, listening) };
+        let (result, (told, asked)) = tokio::time::timeout(LIMIT, both).await.unwrap();
+        Outcome {
+            result,
+            told,
+            asked,
+        }
+    }
+
+    /// Every path below the store, sorted; the lock files of other clients aside.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        walk(&self.store, &self.store, &mut found);
+        found.sort();
+        found
+    }
+
+    /// The files below a repository's `snapshots` and `refs`: what is published.
+    pub(crate) fn published(&self) -> Vec<String> {
+        let published = |path: &String| path.contains("/snapshots/") || path.contains("/refs/");
+        self.paths().into_iter().filter(published).collect()
+    }
+}
+
+impl Outcome {
+    pub(crate) fn failure(self) -> ProvisionError {
+        self.result.unwrap_err()
+    }
+
+    /// The events that a test looks at, in words.
+    pub(crate) fn story(&self) -> Vec<String> {
+        self.told
+            .iter()
+            .filter_map(|event| match event {
+                ProvisionEvent::Phase(phase) => Some(format!("{phase:?}")),
+                ProvisionEvent::Planned(plan) => Some(format!("planned {:?}", plan.bytes_total)),
+                ProvisionEvent::FileStarted { path, .. } => Some(format!("started {path}")),
+                ProvisionEvent::FileVerified {
+                    path,
+                    bytes_received,
+                    ..
+                } => Some(format!("verified {path} {bytes_received}")),
+                ProvisionEvent::Retry(retry) => Some(format!("retry {:?}", retry.cause)),
+                ProvisionEvent::Notice(notice) => Some(format!("{notice:?}")),
+                ProvisionEvent::Progress(_) | ProvisionEvent::ReadyToPublish(_) => None,
+            })
+            .collect()
+    }
+}
+
+/// Patient in what a slow machine may need, quick in what a test waits for.
+pub(crate) fn limits() -> HubLimits {
+    HubLimits {
+        backoff_base: Duration::from_millis(5),
+        ..HubLimits::default()
+    }
+}
+
+pub(crate) fn request(model: &str) -> DownloadRequest {
+    DownloadRequest {
+        model: ModelReference::parse(model, None).unwrap(),
+        include: Vec::new(),
+        exclude: Vec::new(),
+        all_files: false,
+        force_download: false,
+    }
+}
+
+/// A repository with one quantisation of a few hundred kilobytes.
+pub(crate) fn tiny() -> Repository {
+    Repository::model("org/tiny")
+        .file("README.md", "a model")
+        .file("config.json", "{}")
+        .large_file("tiny-Q4_K_M.gguf", Content::gguf("tiny", 300_000))
+}
+
+fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let relative = path
+            .strip_prefix(root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        if relative.starts_with(".locks") {
+            continue;
+        }
+        if path.is_dir() && !path.is_symlink() {
+            walk(root, &path, found);
+        } else {
+            found.push(relative);
+        }
+    }
+}
