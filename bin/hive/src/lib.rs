@@ -1,1 +1,29 @@
 //! The `hive` program as a library: everything but the process's first and last line.
+//!
+//! Configuration, HTTP, and the adapters from an operation to the crate that does it. How a download works and what
+//! a job is are decided elsewhere.
+
+mod cli;
+mod config;
+pub mod exit_code;
+mod facts;
+mod http;
+mod listen;
+mod local_token;
+mod logging;
+mod operations;
+mod program;
+mod serve;
+mod state_folder;
+mod store;
+
+pub use cli::Serve;
+pub use config::{
+    Config, ConfigError, ConnectionLimits, Environment, HubConfig, LogFormat, Settings,
+};
+pub use exit_code::Failure;
+pub use listen::ListenError;
+pub use local_token::{LocalTokenError, read_or_create as read_or_create_local_token};
+pub use program::run;
+pub use serve::{Hive, StartError};
+pub use state_folder::{OwnedStateFolder, StateFolderError};

@@ -1,3 +1,7 @@
 //! The process: its first and its last line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(hive::run(std::env::args_os()))
+}

@@ -1,0 +1,335 @@
+//! What the hive was told: flags over `HIVE_*` variables over `hive.toml`, checked before anything is opened.
+//!
+//! The environment and the files are inputs, so that a test can give its own.
+
+mod hub;
+mod settings;
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use hive_api::{NoStateFolder, StateFolder, machine_id};
+pub use hub::HubConfig;
+use jiff::SignedDuration;
+use model_provisioner::{EnvironmentError, store_root};
+use settings::Layer;
+pub use settings::Settings;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Serve;
+
+/// The port of an address that names none.
+const DEFAULT_PORT: u16 = 7835;
+/// Jobs that run at once unless told otherwise.
+const DEFAULT_MAX_JOBS: u32 = 4;
+/// What is logged unless told otherwise.
+const DEFAULT_LOG: &str = "info";
+
+/// A look-up of environment variables.
+pub type Environment = dyn Fn(&str) -> Option<OsString>;
+
+/// Everything a hive needs to be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where its state is.
+    pub state: StateFolder,
+    /// The TCP addresses to listen on besides the unix socket.
+    pub listen: Vec<SocketAddr>,
+    /// Host names to accept besides IP literals, `localhost` and the machine's own, in lower case.
+    pub allow_hosts: Vec<String>,
+    /// Jobs that run at once.
+    pub max_jobs: u32,
+    /// The store's folder.
+    pub store: PathBuf,
+    /// Which Hub, as whom, over which way.
+    pub hub: HubConfig,
+    /// How long without work and connections before it ends by itself.
+    pub idle_exit: Option<Duration>,
+    /// What to log.
+    pub log_filter: String,
+    /// How to log.
+    pub log_format: LogFormat,
+    /// Whether a log on a terminal may have colours (`NO_COLOR`, no-color.org).
+    pub log_colour: bool,
+    /// The limits on connections.
+    pub connections: ConnectionLimits,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What a connection may cost us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// How long a request's headers may take, and how long a kept-alive connection may idle.
+    pub header_timeout: Duration,
+    /// How long a request's body may take.
+    pub body_timeout: Duration,
+    /// Connections over TCP, and as many again over the unix socket; more wait unaccepted.
+    pub open_connections: usize,
+    /// Event streams, over all doors; one more is refused.
+    pub open_streams: usize,
+    /// How long open requests may take to end when the hive stops.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            open_connections: 16_384,
+            open_streams: 12_288,
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A setting that makes no sense; each names the key as it was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value cannot be read.
+    #[error("`{key}` is `{value}`, which is not {expected}")]
+    Invalid {
+        /// The key as it was written.
+        key: String,
+        /// Its value.
+        value: String,
+        /// What it could be.
+        expected: &'static str,
+    },
+    /// An address that other machines reach, without TLS.
+    #[error(
+        "`{key}` is `{address}`, which other machines reach, and without TLS everyone on the way can read the \
+         token: listen on 127.0.0.1 and forward it with ssh, or add `--insecure-http`"
+    )]
+    BeyondLoopback {
+        /// The key as it was written.
+        key: String,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// `hive.toml` has an unknown key or a value of another type.
+    #[error("{}{}: {message}", path.display(), key.as_ref().map(|key| format!(", `{key}`")).unwrap_or_default())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        key: Option<String>,
+        /// What is wrong.
+        message: String,
+    },
+    /// `hive.toml` cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no place for the state.
+    #[error(transparent)]
+    NoStateFolder(#[from] NoStateFolder),
+    /// A variable of the Hub's own makes no sense.
+    #[error(transparent)]
+    Hub(#[from] EnvironmentError),
+}
+
+impl ConfigError {
+    fn invalid(key: impl Into<String>, value: impl Into<String>, expected: &'static str) -> Self {
+        Self::Invalid {
+            key: key.into(),
+            value: value.into(),
+            expected,
+        }
+    }
+}
+
+impl Config {
+    /// Settles every setting: the first layer that has it wins.
+    pub fn resolve(arguments: &Serve, environment: &Environment) -> Result<Self, ConfigError> {
+        let variable = |name: &str| environment(name);
+        let mut layers = vec![
+            (Layer::Flags, arguments.settings.clone()),
+            (Layer::Environment, Settings::from_environment(variable)?),
+        ];
+        if let Some((path, text)) = read_file(arguments.config.as_deref(), variable)? {
+            let settings = Settings::from_file(&path, &text)?;
+            layers.push((Layer::File(path), settings));
+        }
+        let layers = Layers(layers);
+        Ok(Self {
+            state: local_state_folder(environment)?,
+            listen: layers.listen()?,
+            allow_hosts: layers.allow_hosts()?,
+            max_jobs: layers.max_jobs()?,
+            store: match layers.first("model_dir", |layer| layer.model_dir.clone()) {
+                Some((_, folder)) => folder,
+                None => store_root(|name| hub::text(environment, name))?,
+            },
+            hub: HubConfig::from_environment(environment)?,
+            idle_exit: layers.idle_exit()?,
+            log_filter: layers.log_filter()?,
+            log_format: layers.log_format()?,
+            log_colour: variable("NO_COLOR").is_none_or(|value| value.is_empty()),
+            connections: ConnectionLimits::default(),
+        })
+    }
+}
+
+/// The state folder of this user on this machine.
+pub(crate) fn local_state_folder(environment: &Environment) -> Result<StateFolder, ConfigError> {
+    let id = machine_id(|path| fs::read_to_string(path).ok());
+    Ok(StateFolder::locate(|name| environment(name), &id)?)
+}
+
+/// The file named by `--config`, which must be there, else the first of the usual ones that is.
+fn read_file(
+    named: Option<&Path>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    if let Some(path) = named {
+        return match fs::read_to_string(path) {
+            Ok(text) => Ok(Some((path.to_owned(), text))),
+            Err(source) => Err(ConfigError::Unreadable {
+                path: path.to_owned(),
+                source,
+            }),
+        };
+    }
+    let folder = |name: &str| {
+        variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let own = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
+    let usual = own.into_iter().chain([PathBuf::from("/etc")]);
+    for path in usual.map(|folder| folder.join("hive/hive.toml")) {
+        match fs::read_to_string(&path) {
+            Ok(text) => return Ok(Some((path, text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(ConfigError::Unreadable { path, source }),
+        }
+    }
+    Ok(None)
+}
+
+/// The layers, the strongest first.
+struct Layers(Vec<(Layer, Settings)>);
+
+impl Layers {
+    /// The strongest layer's value, with the key as that layer writes it.
+    fn first<T>(&self, name: &str, read: impl Fn(&Settings) -> Option<T>) -> Option<(String, T)> {
+        self.0
+            .iter()
+            .find_map(|(layer, settings)| Some((layer.key(name), read(settings)?)))
+    }
+
+    fn listen(&self) -> Result<Vec<SocketAddr>, ConfigError> {
+        let insecure_http = self
+            .first("insecure_http", |layer| layer.insecure_http)
+            .is_some_and(|(_, value)| value);
+        let Some((key, texts)) = self.first("listen", |layer| layer.listen.clone()) else {
+            return Ok(Vec::new());
+        };
+        texts
+            .into_iter()
+            .map(|text| {
+                let Some(address) = parse_address(&text) else {
+                    let expected = "an IP address with a port, such as `127.0.0.1:7835`";
+                    return Err(ConfigError::invalid(&key, text, expected));
+                };
+                if address.ip().is_loopback() || insecure_http {
+                    Ok(address)
+                } else {
+                    let key = key.clone();
+                    Err(ConfigError::BeyondLoopback { key, address })
+                }
+            })
+            .collect()
+    }
+
+    fn allow_hosts(&self) -> Result<Vec<String>, ConfigError> {
+        let given = self.first("allow_host", |layer| layer.allow_host.clone());
+        let (key, names) = given.unwrap_or_default();
+        names
+            .into_iter()
+            .map(|name| {
+                let sane = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+                if !name.is_empty() && name.chars().all(sane) {
+                    Ok(name.to_ascii_lowercase())
+                } else {
+                    let expected = "a host name without scheme and port";
+                    Err(ConfigError::invalid(&key, name, expected))
+                }
+            })
+            .collect()
+    }
+
+    fn max_jobs(&self) -> Result<u32, ConfigError> {
+        match self.first("max_jobs", |layer| layer.max_jobs) {
+            None => Ok(DEFAULT_MAX_JOBS),
+            Some((key, 0)) => Err(ConfigError::invalid(key, "0", "at least 1")),
+            Some((_, jobs)) => Ok(jobs),
+        }
+    }
+
+    fn idle_exit(&self) -> Result<Option<Duration>, ConfigError> {
+        let Some((key, text)) = self.first("idle_exit", |layer| layer.idle_exit.clone()) else {
+            return Ok(None);
+        };
+        text.parse::<SignedDuration>()
+            .ok()
+            .and_then(|duration| Duration::try_from(duration).ok())
+            .map(Some)
+            .ok_or_else(|| ConfigError::invalid(key, text, "a duration such as `15m`"))
+    }
+
+    fn log_filter(&self) -> Result<String, ConfigError> {
+        let Some((key, filter)) = self.first("log", |layer| layer.log.clone()) else {
+            return Ok(DEFAULT_LOG.to_owned());
+        };
+        match EnvFilter::try_new(&filter) {
+            Ok(_) => Ok(filter),
+            Err(_) => Err(ConfigError::invalid(
+                key,
+                filter,
+                "a log filter such as `info` or `hive=debug`",
+            )),
+        }
+    }
+
+    fn log_format(&self) -> Result<LogFormat, ConfigError> {
+        let Some((key, format)) = self.first("log_format", |layer| layer.log_format.clone()) else {
+            return Ok(LogFormat::Text);
+        };
+        match format.as_str() {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err(ConfigError::invalid(key, format, "`text` or `json`")),
+        }
+    }
+}
+
+/// Reads `ADDR:PORT`, or `ADDR` alone with the default port; IPv6 with or without brackets.
+fn parse_address(text: &str) -> Option<SocketAddr> {
+    let alone = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    text.parse().ok().or_else(|| {
+        let address: IpAddr = alone.parse().ok()?;
+        Some(SocketAddr::new(address, DEFAULT_PORT))
+    })
+}

@@ -1,0 +1,85 @@
+//! The way to the Hub, from the variables that mean the same to every Hub client and every HTTP client.
+
+use std::time::Duration;
+
+use model_provisioner::{HubLimits, HubSettings, HubToken, hub_endpoint};
+use url::Url;
+
+use super::{ConfigError, Environment};
+
+/// Which Hub, as whom, over which way.
+#[derive(Clone, Debug)]
+pub struct HubConfig {
+    /// The Hub and the account.
+    pub settings: HubSettings,
+    /// The proxy of the environment, without credentials, for people; the HTTP client reads it by itself.
+    pub proxy: Option<String>,
+    /// The certificate file of the environment (`SSL_CERT_FILE`), for people; likewise.
+    pub ca_file: Option<String>,
+}
+
+impl HubConfig {
+    pub(super) fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        let lookup = |name: &str| text(environment, name);
+        let endpoint = hub_endpoint(lookup)?;
+        let https = endpoint.scheme() == "https";
+        let mut limits = HubLimits::default();
+        if let Some(seconds) = lookup("HF_HUB_DOWNLOAD_TIMEOUT") {
+            limits.headers = timeout(seconds)?;
+        }
+        Ok(Self {
+            proxy: proxy(https, lookup),
+            ca_file: lookup("SSL_CERT_FILE"),
+            settings: HubSettings {
+                endpoint,
+                token: HubToken::discover(lookup)?,
+                user_agent: concat!("hive/", env!("CARGO_PKG_VERSION")).to_owned(),
+                limits,
+            },
+        })
+    }
+
+    /// The Hub's address without credentials.
+    pub fn shown_endpoint(&self) -> String {
+        without_credentials(self.settings.endpoint.clone())
+    }
+}
+
+/// A variable's text; an empty one counts as unset, and one that is not UTF-8 cannot be any of these.
+pub(super) fn text(environment: &Environment, name: &str) -> Option<String> {
+    let value = environment(name)?.into_string().ok()?;
+    Some(value).filter(|text| !text.trim().is_empty())
+}
+
+fn timeout(seconds: String) -> Result<Duration, ConfigError> {
+    let read = seconds.trim().parse().ok();
+    read.filter(|&seconds: &u64| seconds > 0)
+        .map(Duration::from_secs)
+        .ok_or_else(|| {
+            ConfigError::invalid(
+                "HF_HUB_DOWNLOAD_TIMEOUT",
+                seconds,
+                "a whole number of seconds",
+            )
+        })
+}
+
+/// The proxy for the Hub's scheme, by the names that HTTP clients look for.
+fn proxy(https: bool, lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let of_scheme: [&str; 2] = if https {
+        ["HTTPS_PROXY", "https_proxy"]
+    } else {
+        ["HTTP_PROXY", "http_proxy"]
+    };
+    let names = of_scheme.into_iter().chain(["ALL_PROXY", "all_proxy"]);
+    let address = names.into_iter().find_map(lookup)?;
+    // What cannot be read as an address may hold a password anywhere.
+    Some(Url::parse(&address).map_or_else(|_| "unreadable".to_owned(), without_credentials))
+}
+
+fn without_credentials(mut address: Url) -> String {
+    // An address that can have no credentials has none to remove.
+    let _ = address.set_username("");
+    let _ = address.set_password(None);
+    address.as_str().trim_end_matches('/').to_owned()
+}

@@ -1,0 +1,125 @@
+//! One layer of settings: from flags, from `HIVE_*` variables or from `hive.toml`, each with the same names.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// What a flag, a variable or a line of `hive.toml` can set; `None` leaves it to the next layer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Listen on this TCP address too, port 7835 if none is given; repeatable
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<Vec<String>>,
+    /// Serve plain HTTP beyond loopback: tokens and models can be read on the way
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub insecure_http: Option<bool>,
+    /// Run this many jobs at once
+    #[arg(long, value_name = "N")]
+    pub max_jobs: Option<u32>,
+    /// Accept requests for this host name too; repeatable
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Option<Vec<String>>,
+    /// Keep models here instead of the Hugging Face Hub cache
+    #[arg(long, value_name = "DIR")]
+    pub model_dir: Option<PathBuf>,
+    /// End after this long with no unfinished job and no connection, such as 15m
+    #[arg(long, value_name = "DURATION")]
+    pub idle_exit: Option<String>,
+    /// What to log, as tracing's filter directives; `HIVE_LOG` or the file.
+    #[arg(skip)]
+    pub log: Option<String>,
+    /// `text` or `json`; `HIVE_LOG_FORMAT` or the file.
+    #[arg(skip)]
+    pub log_format: Option<String>,
+}
+
+impl Settings {
+    /// The layer of the `HIVE_*` variables; an empty one counts as unset.
+    pub(super) fn from_environment(
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        let text = |name: &'static str| match variable(name).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(Err(raw)) => Err(ConfigError::Invalid {
+                key: name.to_owned(),
+                value: raw.to_string_lossy().into_owned(),
+                expected: "UTF-8 text",
+            }),
+        };
+        let list =
+            |name| text(name).map(|value| value.map(|text| text.split(',').map(trimmed).collect()));
+        let read = |name: &'static str, expected| {
+            text(name).map(|value| value.map(|text| (name, text, expected)))
+        };
+        Ok(Self {
+            listen: list("HIVE_LISTEN")?,
+            insecure_http: read("HIVE_INSECURE_HTTP", "true or false")?
+                .map(|(key, text, expected)| match text.as_str() {
+                    "1" | "true" => Ok(true),
+                    "0" | "false" => Ok(false),
+                    _ => Err(ConfigError::invalid(key, text, expected)),
+                })
+                .transpose()?,
+            max_jobs: read("HIVE_MAX_JOBS", "a whole number")?
+                .map(|(key, text, expected)| {
+                    text.parse()
+                        .map_err(|_| ConfigError::invalid(key, text, expected))
+                })
+                .transpose()?,
+            allow_host: list("HIVE_ALLOW_HOST")?,
+            model_dir: variable("HIVE_MODEL_DIR")
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from),
+            idle_exit: text("HIVE_IDLE_EXIT")?,
+            log: text("HIVE_LOG")?,
+            log_format: text("HIVE_LOG_FORMAT")?,
+        })
+    }
+
+    /// The layer of `hive.toml`; an unknown key is refused by its name.
+    pub(super) fn from_file(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let bad = |key: Option<String>, message: &str| ConfigError::File {
+            path: path.to_owned(),
+            key: key.filter(|key| key != "."),
+            message: message.trim().to_owned(),
+        };
+        let document =
+            toml::Deserializer::parse(text).map_err(|error| bad(None, error.message()))?;
+        serde_path_to_error::deserialize(document)
+            .map_err(|error| bad(Some(error.path().to_string()), error.inner().message()))
+    }
+}
+
+fn trimmed(item: &str) -> String {
+    item.trim().to_owned()
+}
+
+/// Where a layer came from, so that an error names the key as the person wrote it.
+#[derive(Clone, Debug)]
+pub(super) enum Layer {
+    /// The command line.
+    Flags,
+    /// `HIVE_*`.
+    Environment,
+    /// `hive.toml`.
+    File(PathBuf),
+}
+
+impl Layer {
+    /// The key as it is written in this layer.
+    pub(super) fn key(&self, name: &str) -> String {
+        match self {
+            Self::Flags => format!("--{}", name.replace('_', "-")),
+            Self::Environment => format!("HIVE_{}", name.to_uppercase()),
+            Self::File(path) => format!("{name} in {}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! How `hive` ends: every exit code, documented once, and which failure has which.
+
+use crate::{
+    config::ConfigError, listen::ListenError, local_token::LocalTokenError, serve::StartError,
+    state_folder::StateFolderError,
+};
+
+/// Ended as asked.
+pub const DONE: u8 = 0;
+/// Something that has no code of its own broke.
+pub const BROKEN: u8 = 1;
+/// The configuration is bad: said before listening, with the key named. Also clap's code for bad usage.
+pub const BAD_CONFIGURATION: u8 = 2;
+/// The database is damaged, or a newer hive wrote it.
+pub const BAD_DATABASE: u8 = 3;
+/// Another hive owns this state folder.
+pub const STATE_FOLDER_OWNED: u8 = 4;
+/// An address or the socket cannot be listened on.
+pub const CANNOT_LISTEN: u8 = 5;
+
+/// Why `hive` ended without doing what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// What it was told makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    StateFolder(#[from] StateFolderError),
+    /// The local token cannot be used.
+    #[error(transparent)]
+    LocalToken(#[from] LocalTokenError),
+    /// It cannot listen.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A part of it did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The runtime or the terminal failed.
+    #[error("the process cannot work")]
+    Process(#[from] std::io::Error),
+}
+
+impl Failure {
+    /// The code the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::LocalToken(_) => BAD_CONFIGURATION,
+            Self::StateFolder(error) => match error {
+                StateFolderError::Owned { .. } => STATE_FOLDER_OWNED,
+                StateFolderError::NotAFolder { .. }
+                | StateFolderError::NotOurs { .. }
+                | StateFolderError::WritableByOthers { .. }
+                | StateFolderError::NetworkFileSystem { .. }
+                | StateFolderError::Unusable { .. } => BAD_CONFIGURATION,
+            },
+            Self::Listen(error) => match error {
+                ListenError::SocketPathTooLong { .. } => BAD_CONFIGURATION,
+                ListenError::SocketInTheWay { .. }
+                | ListenError::Socket { .. }
+                | ListenError::Address { .. } => CANNOT_LISTEN,
+            },
+            Self::Start(error) => match error {
+                StartError::Database(_) => BAD_DATABASE,
+                StartError::Hub(_) => BAD_CONFIGURATION,
+            },
+            Self::Process(_) => BROKEN,
+        }
+    }
+}

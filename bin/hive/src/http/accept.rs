@@ -1,0 +1,202 @@
+//! The accept loop: connections within limits, each owned, each ended when the hive stops.
+//!
+//! Our own, since axum's leaves half-sent headers open for ever.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::sockopt;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+use super::Door;
+use crate::config::ConnectionLimits;
+
+/// Headers of one request, together.
+const LONGEST_HEAD_BYTES: usize = 32 * 1024;
+/// How long the loop rests when the system refuses a connection, such as for want of file descriptors.
+const REST: Duration = Duration::from_millis(50);
+/// A peer that acknowledges nothing for so long is gone (tcp(7), `TCP_USER_TIMEOUT`).
+const USER_TIMEOUT_MS: u32 = 30_000;
+
+/// Everything a connection needs.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    router: Router,
+    limits: ConnectionLimits,
+    /// New connections are not taken any more and open ones end after their request.
+    drain: CancellationToken,
+    /// Open connections end now.
+    abort: CancellationToken,
+    loops: TaskTracker,
+    open: TaskTracker,
+    /// Connections that were ever taken.
+    taken: Arc<AtomicU64>,
+}
+
+impl Connections {
+    /// Serves every listener until `drain`.
+    pub(crate) fn serve(
+        unix: UnixListener,
+        tcp: Vec<TcpListener>,
+        router: Router,
+        limits: ConnectionLimits,
+        drain: CancellationToken,
+    ) -> Self {
+        let connections = Self {
+            router,
+            limits,
+            drain,
+            abort: CancellationToken::new(),
+            loops: TaskTracker::new(),
+            open: TaskTracker::new(),
+            taken: Arc::default(),
+        };
+        let unix = Arc::new(unix);
+        connections.accept_from(Door::Unix, move || {
+            let listener = Arc::clone(&unix);
+            async move { Ok(listener.accept().await?.0) }
+        });
+        for listener in tcp {
+            let listener = Arc::new(listener);
+            connections.accept_from(Door::Tcp, move || {
+                let listener = Arc::clone(&listener);
+                async move {
+                    let (stream, _) = listener.accept().await?;
+                    notice_vanished_peers(&stream)?;
+                    Ok(stream)
+                }
+            });
+        }
+        connections
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// How many connections were ever taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Waits until every connection has ended; those that outlast the drain timeout are cut. Call after `drain`.
+    pub(crate) async fn finish(self) {
+        self.loops.close();
+        self.loops.wait().await;
+        self.open.close();
+        if timeout(self.limits.drain_timeout, self.open.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                connections = self.open.len(),
+                "cutting connections that outlast the drain"
+            );
+            self.abort.cancel();
+            self.open.wait().await;
+        }
+    }
+}
+
+impl Connections {
+    /// Takes connections from one listener, at most so many at a time: a flood on one door leaves the others open.
+    fn accept_from<S, F>(&self, door: Door, accept: impl Fn() -> F + Send + Sync + 'static)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        F: Future<Output = io::Result<S>> + Send,
+    {
+        let connections = self.clone();
+        let seats = Arc::new(Semaphore::new(self.limits.open_connections));
+        let taking = async move {
+            loop {
+                // The semaphore is never closed.
+                let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
+                    return;
+                };
+                match accept().await {
+                    Ok(stream) => {
+                        connections.taken.fetch_add(1, Ordering::Relaxed);
+                        let connection = connections.clone().serve_one(stream, door);
+                        connections.open.spawn(async move {
+                            connection.await;
+                            drop(seat);
+                        });
+                    }
+                    Err(error) if is_the_peers(&error) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot take a connection");
+                        sleep(REST).await;
+                    }
+                }
+            }
+        };
+        let drain = self.drain.clone();
+        self.loops
+            .spawn(async move { drain.run_until_cancelled(taking).await });
+    }
+
+    async fn serve_one<S>(self, stream: S, door: Door)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let router = self.router;
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(door);
+            router.clone().oneshot(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header_timeout)
+            .max_buf_size(LONGEST_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let whole = async {
+            tokio::select! {
+                ended = connection.as_mut() => return ended,
+                () = self.drain.cancelled() => {}
+            }
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        };
+        if let Some(Err(error)) = self.abort.run_until_cancelled(whole).await {
+            tracing::debug!(%error, http.door = door.name(), "a connection ended early");
+        }
+    }
+}
+
+/// A heartbeat to a peer whose link is down must not be sent for a quarter of an hour.
+fn notice_vanished_peers(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(15))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(5))?;
+    sockopt::set_tcp_keepcnt(stream, 3)?;
+    sockopt::set_tcp_user_timeout(stream, USER_TIMEOUT_MS)?;
+    Ok(())
+}
+
+/// The peer left before we took its connection; the next one is as good as ever.
+fn is_the_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,50 @@
+//! What the routes work with.
+
+use std::sync::Arc;
+
+use hive_api::{Job, JobState};
+use job_registry::{JobFilter, JobRegistry, ListError, RegistryError};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{auth::Doorkeeper, host::AllowedHosts};
+use crate::{config::ConnectionLimits, facts::Facts, operations::Operations, store::Store};
+
+/// The states in which a job may be writing to the store.
+const AT_WORK: [JobState; 3] = [JobState::Running, JobState::Pausing, JobState::Cancelling];
+
+/// One hive, as its routes see it.
+pub(crate) struct App {
+    pub(crate) registry: JobRegistry,
+    pub(crate) operations: Operations,
+    pub(crate) store: Store,
+    pub(crate) facts: Facts,
+    pub(crate) doorkeeper: Doorkeeper,
+    pub(crate) hosts: AllowedHosts,
+    pub(crate) limits: ConnectionLimits,
+    /// One seat an event stream.
+    pub(crate) streams: Arc<Semaphore>,
+    /// Fires when the hive begins to stop: streams end, waits answer.
+    pub(crate) drain: CancellationToken,
+}
+
+impl App {
+    /// The jobs that may be writing to the store now.
+    pub(super) async fn jobs_at_work(&self) -> Result<Vec<Job>, RegistryError> {
+        let mut jobs = Vec::new();
+        for state in AT_WORK {
+            let filter = JobFilter {
+                state: Some(state),
+                limit: u32::MAX,
+                ..JobFilter::default()
+            };
+            match self.registry.list(&filter).await {
+                Ok(list) => jobs.extend(list.jobs),
+                Err(ListError::Registry(error)) => return Err(error),
+                // No cursor was given.
+                Err(ListError::InvalidCursor) => {}
+            }
+        }
+        Ok(jobs)
+    }
+}

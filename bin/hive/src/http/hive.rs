@@ -1,0 +1,16 @@
+//! `GET /v1/hive`: what this hive is and works with.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use hive_api::HiveInfo;
+use http::Uri;
+
+use super::{app::App, problems::Refusal, query::Query};
+
+pub(super) async fn hive(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<HiveInfo>, Refusal> {
+    Query::of(&uri)?.finish()?;
+    let counts = app.registry.counts();
+    let free_bytes = app.store.free_bytes().await.ok();
+    Ok(Json(app.facts.info(counts, free_bytes)))
+}

@@ -1,0 +1,63 @@
+//! Which `Host` a request may name: the guard against DNS rebinding, where a foreign name is pointed at our address.
+//!
+//! It holds on every address, also beyond loopback.
+
+use std::net::IpAddr;
+
+use axum::extract::Request;
+use hive_api::{Problem, ProblemCode};
+use http::{header, uri::Authority};
+
+use super::problems::Refusal;
+
+/// The names this hive answers to, in lower case, besides IP literals.
+#[derive(Clone, Debug)]
+pub(crate) struct AllowedHosts(Vec<String>);
+
+impl AllowedHosts {
+    /// `localhost`, the machine's name, and what the person allowed.
+    pub(crate) fn new(machine: &str, allowed: &[String]) -> Self {
+        let own = ["localhost".to_owned(), machine.to_ascii_lowercase()];
+        Self(own.into_iter().chain(allowed.iter().cloned()).collect())
+    }
+
+    /// Refuses a request that names another host, or none.
+    pub(super) fn check(&self, request: &Request) -> Result<(), Refusal> {
+        let authority = named_host(request)?;
+        if let Some(target) = request.uri().authority()
+            && *target != authority
+        {
+            let detail = "`Host` and the request's target name different hosts";
+            return Err(Refusal::new(ProblemCode::MalformedHeader, detail));
+        }
+        let host = authority.host();
+        let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        if is_ip_literal(host) || self.0.contains(&name) {
+            return Ok(());
+        }
+        let detail = format!("this hive is not `{name}`");
+        Err(Problem::new(ProblemCode::HostNotAllowed, detail)
+            .with_hint(format!("start it with `hive serve --allow-host {name}`"))
+            .into())
+    }
+}
+
+/// The one `Host` of the request (RFC 9112, section 3.2), without user information.
+pub(super) fn named_host(request: &Request) -> Result<Authority, Refusal> {
+    let malformed = |detail| Refusal::new(ProblemCode::MalformedHeader, detail);
+    let mut values = request.headers().get_all(header::HOST).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(malformed("exactly one `Host` header is needed"));
+    };
+    let authority: Option<Authority> = value.to_str().ok().and_then(|text| text.parse().ok());
+    authority
+        .filter(|authority| !authority.as_str().contains('@'))
+        .ok_or_else(|| malformed("the `Host` header is not a host and a port"))
+}
+
+fn is_ip_literal(host: &str) -> bool {
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    bracketed.unwrap_or(host).parse::<IpAddr>().is_ok()
+}

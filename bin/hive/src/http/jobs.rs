@@ -1,0 +1,81 @@
+//! `/v1/jobs`: one file a verb.
+
+mod cancel;
+mod events;
+mod get;
+mod list;
+mod submit;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{FromRequestParts, Path},
+    routing::{get, post},
+};
+use hive_api::{Job, JobId, ProblemCode, paths};
+use http::request::Parts;
+use job_registry::RegistryError;
+use tokio::time::timeout;
+
+use super::{
+    app::App,
+    problems::Refusal,
+    query::{Query, refused},
+};
+
+/// A client that waits longer than this asks again.
+const LONGEST_WAIT_SECONDS: u64 = 300;
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route(paths::JOBS, post(submit::submit).get(list::list))
+        .route("/v1/jobs/{id}", get(get::get).delete(cancel::cancel))
+        .route("/v1/jobs/{id}/events", get(events::events))
+}
+
+/// The job id of the path; one that cannot be is as unknown as one that is not.
+struct InPath(JobId);
+
+impl<S: Send + Sync> FromRequestParts<S> for InPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        text.ok()
+            .and_then(|Path(text)| text.parse().ok())
+            .map(Self)
+            .ok_or_else(no_such_job)
+    }
+}
+
+fn no_such_job() -> Refusal {
+    Refusal::new(ProblemCode::NotFound, "this hive has no such job")
+}
+
+/// Takes `wait_seconds`.
+fn take_wait(query: &mut Query) -> Result<Option<Duration>, Refusal> {
+    let expected = "a whole number of seconds";
+    match query.take::<u64>("wait_seconds", expected)? {
+        Some(seconds) if seconds > LONGEST_WAIT_SECONDS => Err(refused(
+            "wait_seconds",
+            &format!("can be {LONGEST_WAIT_SECONDS} at most"),
+        )),
+        seconds => Ok(seconds.map(Duration::from_secs)),
+    }
+}
+
+/// Waits for `change` as long as the client wants and the hive serves, then answers the job as it is.
+async fn wait_for(
+    app: &App,
+    id: JobId,
+    wait: Duration,
+    change: impl Future<Output = Result<Option<Job>, RegistryError>>,
+) -> Result<Job, Refusal> {
+    let waited = app.drain.run_until_cancelled(timeout(wait, change)).await;
+    let job = match waited {
+        Some(Ok(job)) => job?,
+        Some(Err(_)) | None => app.registry.get(id).await?,
+    };
+    job.ok_or_else(no_such_job)
+}

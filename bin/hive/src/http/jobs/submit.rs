@@ -1,0 +1,77 @@
+//! `POST /v1/jobs`: a job that is durable before the answer.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use hive_api::{Problem, ProblemCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use job_registry::{Submission, SubmitError};
+
+use crate::http::{app::App, auth::Caller, problems::Refusal, query::Query, submission};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const LONGEST_KEY: usize = 255;
+
+pub(super) async fn submit(
+    State(app): State<Arc<App>>,
+    Extension(Caller(caller)): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    Query::of(request.uri())?.finish()?;
+    let idempotency_key = idempotency_key(request.headers())?;
+    let body = submission::read(&app, request).await?;
+    let submission = Submission {
+        request: body,
+        submitted_by: caller.to_owned(),
+        idempotency_key,
+    };
+    let submitted = app.registry.submit(submission).await.map_err(refusal)?;
+    let job = submitted.job;
+    tracing::info!(
+        job.id = %job.job_id,
+        job.replayed = submitted.replayed,
+        caller,
+        "submitted"
+    );
+    let location = [(header::LOCATION, job.links.this.clone())];
+    let mut response = (StatusCode::ACCEPTED, location, Json(job)).into_response();
+    if submitted.replayed {
+        let replayed = HeaderValue::from_static("true");
+        response
+            .headers_mut()
+            .insert(IDEMPOTENCY_REPLAYED, replayed);
+    }
+    Ok(response)
+}
+
+/// The key of the one `Idempotency-Key` header: 1 to 255 printable ASCII characters.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let key = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value.to_str().unwrap_or_default(),
+        (Some(_), Some(_)) => "",
+    };
+    if (1..=LONGEST_KEY).contains(&key.len()) {
+        return Ok(Some(key.to_owned()));
+    }
+    let detail = "`Idempotency-Key` must be one header of 1 to 255 printable ASCII characters";
+    Err(Refusal::new(ProblemCode::MalformedHeader, detail))
+}
+
+fn refusal(error: SubmitError) -> Refusal {
+    match error {
+        SubmitError::KeyReused => Problem::new(
+            ProblemCode::IdempotencyKeyReuse,
+            "this idempotency key came before with another body",
+        )
+        .with_hint("use a new key for a new job")
+        .into(),
+        SubmitError::Registry(error) => error.into(),
+    }
+}

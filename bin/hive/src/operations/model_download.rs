@@ -1,0 +1,220 @@
+//! `model_download`: what the provisioner tells becomes the job's phases, lines and figures, and its end the job's.
+
+mod figures;
+mod problem;
+mod story;
+
+use hive_api::{
+    InvalidField, JobResult, ModelDownload, ModelDownloaded, Phase, Plan, Problem, ProblemCode,
+};
+use job_registry::{JobContext, Stopped, WorkError};
+use model_provisioner::{
+    DownloadRequest, ModelReference, ProvisionError, ProvisionEvent, ProvisionPhase, Provisioner,
+    PublishedModel, ReferenceError, check_globs,
+};
+use model_store::RepoId;
+use problem::{Occasion, problem};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// Events that wait for the job's log before the download has to wait for it.
+const WAITING_EVENTS: usize = 64;
+
+/// Runs and plans downloads.
+pub(crate) struct ModelDownloads {
+    pub(crate) provisioner: Provisioner,
+    /// The Hub, whose addresses are understood as references.
+    pub(crate) hub: Url,
+    /// The machine's name.
+    pub(crate) machine: String,
+}
+
+impl ModelDownloads {
+    /// Names what cannot be: a reference that is none, a glob that is none.
+    pub(super) fn check(&self, spec: &ModelDownload) -> Result<(), Vec<InvalidField>> {
+        let mut errors = Vec::new();
+        if let Err(error) = ModelReference::parse(&spec.model, Some(&self.hub)) {
+            errors.push(InvalidField {
+                pointer: "/model".to_owned(),
+                detail: format!("{error}: {}", error.remedy()),
+            });
+        }
+        for (name, globs) in [("include", &spec.include), ("exclude", &spec.exclude)] {
+            for (index, glob) in globs.iter().enumerate() {
+                if let Err(error) = check_globs(std::slice::from_ref(glob)) {
+                    errors.push(InvalidField {
+                        pointer: format!("/{name}/{index}"),
+                        detail: error.to_string(),
+                    });
+                }
+            }
+        }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors)
+        }
+    }
+
+    pub(super) fn repository(&self, spec: &ModelDownload) -> Option<RepoId> {
+        let reference = ModelReference::parse(&spec.model, Some(&self.hub));
+        reference.ok().map(|reference| reference.repo().clone())
+    }
+
+    pub(super) async fn plan(
+        &self,
+        spec: &ModelDownload,
+        cancellation: &CancellationToken,
+    ) -> Result<Plan, Problem> {
+        let occasion = Occasion {
+            machine: &self.machine,
+            job: None,
+        };
+        let request = self.request(spec).map_err(|error| unreadable(&error))?;
+        let plan = self.provisioner.plan(&request, cancellation).await;
+        plan.map(figures::plan).map_err(|error| {
+            problem(&error, &occasion)
+                .unwrap_or_else(|| Problem::new(ProblemCode::ShuttingDown, "the hive is stopping"))
+        })
+    }
+
+    pub(super) async fn run(
+        &self,
+        spec: &ModelDownload,
+        context: &JobContext,
+    ) -> Result<JobResult, WorkError> {
+        let request = self.request(spec).map_err(|error| unreadable(&error))?;
+        let (events, inbox) = mpsc::channel(WAITING_EVENTS);
+        let (outcome, told) = tokio::join!(
+            self.provisioner
+                .download(&request, events, context.cancellation()),
+            Teller { context, files: 0 }.tell_all(inbox),
+        );
+        match outcome {
+            Ok(published) => Ok(result(published)),
+            Err(error) => {
+                told?;
+                Err(self.failure(&error, context))
+            }
+        }
+    }
+
+    fn failure(&self, error: &ProvisionError, context: &JobContext) -> WorkError {
+        let occasion = Occasion {
+            machine: &self.machine,
+            job: Some(context.job_id()),
+        };
+        match problem(error, &occasion) {
+            None => Stopped.into(),
+            Some(problem) => {
+                tracing::warn!(
+                    job.id = %context.job_id(),
+                    error = error as &dyn std::error::Error,
+                    "the download ended with an error"
+                );
+                problem.into()
+            }
+        }
+    }
+
+    fn request(&self, spec: &ModelDownload) -> Result<DownloadRequest, ReferenceError> {
+        Ok(DownloadRequest {
+            model: ModelReference::parse(&spec.model, Some(&self.hub))?,
+            include: spec.include.clone(),
+            exclude: spec.exclude.clone(),
+            all_files: spec.all_files,
+            force_download: spec.force_download,
+        })
+    }
+}
+
+/// A stored job's reference that this build does not read any more.
+fn unreadable(error: &ReferenceError) -> Problem {
+    Problem::new(ProblemCode::InvalidRequest, error.to_string()).with_hint(error.remedy())
+}
+
+/// Turns events into what the job's watchers see.
+struct Teller<'a> {
+    context: &'a JobContext,
+    /// Files of the plan.
+    files: u32,
+}
+
+impl Teller<'_> {
+    /// Tells until the download has ended. A job that is stopped is told nothing more, but its events are still
+    /// taken, so that the download never waits for a reader that is gone.
+    async fn tell_all(mut self, mut inbox: mpsc::Receiver<ProvisionEvent>) -> Result<(), Stopped> {
+        let mut told = Ok(());
+        while let Some(event) = inbox.recv().await {
+            if told.is_ok() {
+                told = self.tell(event).await;
+            }
+        }
+        told
+    }
+
+    async fn tell(&mut self, event: ProvisionEvent) -> Result<(), Stopped> {
+        match event {
+            ProvisionEvent::Phase(phase) => self.context.phase(wire_phase(phase)).await,
+            ProvisionEvent::Planned(plan) => {
+                let (summary, message) = (figures::summary(&plan), story::planned(&plan));
+                self.files = summary.files_total;
+                self.context.planned(summary, message).await
+            }
+            ProvisionEvent::FileStarted {
+                index,
+                path,
+                bytes_total,
+            } => {
+                self.context
+                    .log(story::file_started(index, self.files, &path, bytes_total))
+                    .await
+            }
+            ProvisionEvent::FileVerified {
+                index,
+                path,
+                bytes_total,
+                bytes_received,
+            } => {
+                let line =
+                    story::file_verified(index, self.files, &path, bytes_total, bytes_received);
+                self.context.log(line).await
+            }
+            ProvisionEvent::Retry(retry) => {
+                self.context.log(story::retry(&retry, self.files)).await
+            }
+            ProvisionEvent::Notice(notice) => self.context.log(story::notice(&notice)).await,
+            ProvisionEvent::Progress(progress) => {
+                self.context.progress(figures::progress(progress));
+                Ok(())
+            }
+            ProvisionEvent::ReadyToPublish(go) => {
+                self.context.begin_publishing().await?;
+                // A download that is gone meanwhile says so by its own result.
+                let _ = go.send(());
+                Ok(())
+            }
+        }
+    }
+}
+
+fn wire_phase(phase: ProvisionPhase) -> Phase {
+    match phase {
+        ProvisionPhase::Resolving => Phase::Resolving,
+        ProvisionPhase::Planning => Phase::Planning,
+        ProvisionPhase::Downloading => Phase::Downloading,
+    }
+}
+
+fn result(published: PublishedModel) -> JobResult {
+    JobResult::ModelDownload(ModelDownloaded {
+        repo: published.repo,
+        commit: published.commit,
+        snapshot_path: published.snapshot_path.display().to_string(),
+        path: published.path.display().to_string(),
+        files: published.files,
+        bytes_total: published.bytes_total,
+        bytes_received: published.bytes_received,
+    })
+}

@@ -1,0 +1,132 @@
+//! What a person reads when a download could not be done.
+
+use hive_api::Open;
+
+use super::*;
+
+const REPO: &str = "meta-llama/Llama-3.3-70B-Instruct";
+
+fn told(error: &ProvisionError) -> Problem {
+    let job = "019a1b2c-0000-7000-8000-0000002b8e07".parse().unwrap();
+    let occasion = Occasion {
+        machine: "gpu1",
+        job: Some(job),
+    };
+    problem(error, &occasion).unwrap()
+}
+
+fn denied(denial: Denial, token_source: Option<&str>) -> Problem {
+    told(&ProvisionError::AccessDenied {
+        repo: REPO.to_owned(),
+        denial,
+        page: format!("https://huggingface.co/{REPO}"),
+        token_source: token_source.map(str::to_owned),
+    })
+}
+
+#[test]
+fn a_gated_repository_says_which_account_has_no_access_and_where_to_ask() {
+    let problem = denied(Denial::Gated, Some("HF_TOKEN"));
+    assert_eq!(problem.detail, format!("{REPO} is gated"));
+    let reason = problem.reason.unwrap();
+    assert_eq!(
+        reason,
+        "the account of gpu1 (token from HF_TOKEN) has no access yet"
+    );
+    let hint =
+        format!("accept the terms at https://huggingface.co/{REPO}, then keeper job retry 2b8e07");
+    assert_eq!(problem.hint, Some(hint));
+    assert!(!problem.retryable);
+}
+
+#[test]
+fn every_denial_names_the_machine_that_needs_an_account() {
+    for (denial, code) in [
+        (Denial::GatedWithoutToken, ProblemCode::UpstreamAuth),
+        (Denial::PrivateOrMissing, ProblemCode::UpstreamNotFound),
+        (Denial::BadToken, ProblemCode::UpstreamAuth),
+    ] {
+        let problem = denied(denial, None);
+        assert_eq!(problem.code, Open::Known(code));
+        assert!(
+            problem.hint.unwrap().contains("on gpu1, log in"),
+            "{denial:?}"
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_says_what_is_needed_and_what_is_free() {
+    let problem = told(&ProvisionError::InsufficientStorage {
+        needed_bytes: 142_300_000_000,
+        free_bytes: 6_900_000_000,
+    });
+    assert_eq!(
+        problem.detail,
+        "142.3 GB are needed and 6.9 GB are free on gpu1"
+    );
+    assert!(problem.hint.unwrap().contains("keeper model list"));
+}
+
+#[test]
+fn an_unsafe_name_is_told_without_its_control_characters() {
+    let problem = told(&ProvisionError::UnsafeRemoteName {
+        repo: REPO.to_owned(),
+        path: "../\u{1b}]0;x".to_owned(),
+        reason: "it leaves its folder".to_owned(),
+    });
+    assert_eq!(problem.status, 422);
+    assert!(
+        !problem.detail.chars().any(char::is_control),
+        "{}",
+        problem.detail
+    );
+}
+
+#[test]
+fn a_selector_with_no_near_name_still_says_what_to_do() {
+    let problem = told(&ProvisionError::SelectorNotFound {
+        repo: REPO.to_owned(),
+        selector: None,
+        suggestions: Vec::new(),
+    });
+    assert!(problem.hint.unwrap().starts_with("keeper model plan "));
+}
+
+#[test]
+fn what_passes_is_retryable_and_what_does_not_is_not() {
+    let upstream = |kind| {
+        told(&ProvisionError::Upstream {
+            kind: HubErrorKind::Transfer(kind),
+            address: "hub.example/api".to_owned(),
+            detail: "no answer".to_owned(),
+            source: None,
+        })
+        .retryable
+    };
+    for kind in [
+        SourceErrorKind::Dns,
+        SourceErrorKind::Connect,
+        SourceErrorKind::HeadersTimeout,
+        SourceErrorKind::Status(503),
+        SourceErrorKind::RateLimited,
+    ] {
+        assert!(upstream(kind), "{kind:?}");
+    }
+    for kind in [
+        SourceErrorKind::Tls,
+        SourceErrorKind::NotFound,
+        SourceErrorKind::Unauthorized,
+    ] {
+        assert!(!upstream(kind), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_cancelled_download_is_no_problem() {
+    let occasion = Occasion {
+        machine: "gpu1",
+        job: None,
+    };
+    assert!(problem(&ProvisionError::Cancelled, &occasion).is_none());
+}

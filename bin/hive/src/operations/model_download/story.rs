@@ -1,0 +1,97 @@
+//! The job's story in words: one line for each thing that a person would want to have been told.
+
+use hive_api::LogLevel;
+use job_registry::LogLine;
+use model_provisioner::{Notice, Plan, RetryCause, RetryEvent};
+
+use super::problem::code_of_retry;
+use crate::operations::words;
+
+/// What will be fetched, in one sentence.
+pub(super) fn planned(plan: &Plan) -> String {
+    let selector = plan
+        .selector
+        .as_ref()
+        .map(|selector| format!(", {selector}"));
+    let count = match (plan.shards, plan.files.len()) {
+        (shards @ 2.., _) => format!("{shards} shards"),
+        (_, 1) => "1 file".to_owned(),
+        (_, files) => format!("{files} files"),
+    };
+    let commit = words::short_commit(&plan.commit);
+    let mut parts = vec![format!(
+        "{} at {commit}{}: {count}",
+        plan.repo,
+        selector.unwrap_or_default()
+    )];
+    parts.extend(plan.bytes_total.map(words::bytes));
+    if plan.bytes_reused > 0 {
+        parts.push(format!("{} already here", words::bytes(plan.bytes_reused)));
+    }
+    if let Some(to_fetch) = plan.bytes_to_fetch {
+        let free = plan.free_bytes.saturating_sub(to_fetch);
+        parts.push(format!("{} to fetch", words::bytes(to_fetch)));
+        parts.push(format!("{} free afterwards", words::bytes(free)));
+    } else {
+        parts.push("size unknown".to_owned());
+    }
+    parts.join(", ")
+}
+
+pub(super) fn file_started(index: u32, of: u32, path: &str, bytes: u64) -> LogLine {
+    let size = words::bytes(bytes);
+    let message = format!("file {index} of {of}: fetching {path}, {size}");
+    LogLine::new(LogLevel::Debug, message).with_code("file_started")
+}
+
+pub(super) fn file_verified(
+    index: u32,
+    of: u32,
+    path: &str,
+    bytes: u64,
+    bytes_received: u64,
+) -> LogLine {
+    let size = words::bytes(bytes);
+    let how = if bytes_received == 0 {
+        "was already here"
+    } else {
+        "verified"
+    };
+    LogLine::info(format!("file {index} of {of}: {path} {how}, {size}")).with_code("file_verified")
+}
+
+/// `file 3 of 3: no byte for 30 s, attempt 2 of 8 in 1.4 s, 6.9 GB kept`.
+pub(super) fn retry(event: &RetryEvent, of: u32) -> LogLine {
+    let (try_number, tries) = (event.try_number, event.tries);
+    let wait = words::seconds(event.wait);
+    let cause = match event.cause {
+        RetryCause::Source(kind) => kind.to_string(),
+        RetryCause::Stalled(stall) => stall.to_string(),
+        RetryCause::IntegrityMismatch => event.message.clone(),
+    };
+    let what = format!("{cause}, attempt {try_number} of {tries} in {wait}");
+    let message = match &event.file {
+        Some((index, _)) => {
+            let kept = words::bytes(event.bytes_kept);
+            format!("file {index} of {of}: {what}, {kept} kept")
+        }
+        None => what,
+    };
+    LogLine::warning(message)
+        .with_code(code_of_retry(event.cause).as_str())
+        .with_try(try_number)
+}
+
+pub(super) fn notice(notice: &Notice) -> LogLine {
+    match notice {
+        Notice::SizeUnknown { waited, reason } => LogLine::warning(format!(
+            "size unknown after {}, going on without a total: {reason}",
+            words::seconds(*waited)
+        ))
+        .with_code("size_unknown"),
+        Notice::WaitsForOtherDownload { path } => LogLine::info(format!(
+            "{path} is being fetched by another download, waiting for it"
+        ))
+        .with_code("waits_for_other_download"),
+    }
+}

@@ -1,0 +1,176 @@
+//! The program's phases, from its arguments to its exit code.
+
+use std::{
+    env,
+    error::Error,
+    ffi::OsString,
+    future::pending,
+    io::{self, Write},
+    iter::successors,
+    time::Duration,
+};
+
+use clap::Parser;
+use rustix::process::{Resource, getrlimit, setrlimit, setsid};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use crate::{
+    cli::{Cli, Command, Serve, Token},
+    config::{Config, Environment, local_state_folder},
+    exit_code::{DONE, Failure},
+    local_token, logging,
+    serve::Hive,
+    state_folder::OwnedStateFolder,
+};
+
+/// Tasks that ignore every other end have this long when the process ends.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// File descriptors for some ten thousand watchers.
+const OPEN_FILES: u64 = 65_536;
+
+/// Runs the program and gives its exit code.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // There is nowhere to tell that the terminal is gone.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(crate::exit_code::BAD_CONFIGURATION);
+        }
+    };
+    let environment = |name: &str| env::var_os(name);
+    let outcome = match cli.command {
+        Command::Serve(arguments) => serve(&arguments, &environment),
+        Command::Token(arguments) => token(&arguments, &environment),
+    };
+    match outcome {
+        Ok(()) => DONE,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "hive: {}", in_one_line(&failure));
+            failure.exit_code()
+        }
+    }
+}
+
+/// Every phase of `hive serve`.
+fn serve(arguments: &Serve, environment: &Environment) -> Result<(), Failure> {
+    let config = Config::resolve(arguments, environment)?;
+    logging::start(&config);
+    if arguments.new_session {
+        leave_session();
+    }
+    raise_open_files_limit();
+    let state = OwnedStateFolder::take(config.state.clone())?;
+    let local_token = local_token::read_or_create(state.names())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(serve_until_stopped(config, state, &local_token));
+    end(runtime);
+    outcome
+}
+
+async fn serve_until_stopped(
+    config: Config,
+    state: OwnedStateFolder,
+    local_token: &SecretString,
+) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let idle_exit = config.idle_exit;
+    let hive = Hive::start(config, state, local_token).await?;
+    let idle = async {
+        match idle_exit {
+            Some(quiet) => hive.idle_for(quiet).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        name = signals.next() => tracing::info!(signal = name, "stopping"),
+        () = idle => tracing::info!("stopping: nothing to do and nobody here"),
+    }
+    tokio::select! {
+        () = hive.shut_down() => {}
+        name = signals.next() => tracing::warn!(signal = name, "leaving at once"),
+    }
+    Ok(())
+}
+
+/// The signals that ask a hive to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
+}
+
+/// Prints the token, or where it is.
+fn token(arguments: &Token, environment: &Environment) -> Result<(), Failure> {
+    let folder = local_state_folder(environment)?;
+    let token = local_token::read_or_create(&folder)?;
+    let mut stdout = io::stdout();
+    if arguments.path {
+        writeln!(stdout, "{}", folder.token().display())?;
+    } else {
+        writeln!(stdout, "{}", token.expose_secret())?;
+    }
+    Ok(())
+}
+
+/// A hive that keeper starts outlives keeper's terminal.
+fn leave_session() {
+    if let Err(error) = setsid() {
+        tracing::warn!(%error, "still in the caller's session");
+    }
+}
+
+/// Each watcher holds a descriptor, and the usual soft limit is 1024.
+fn raise_open_files_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = Some(OPEN_FILES);
+    // No limit is `None`, which is more than any number.
+    let allowed = limit
+        .maximum
+        .map_or(wanted, |most| wanted.map(|wanted| wanted.min(most)));
+    if limit.current.is_none() || limit.current >= allowed {
+        return;
+    }
+    limit.current = allowed;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it was");
+    }
+}
+
+fn end(runtime: Runtime) {
+    runtime.shutdown_timeout(LAST_GRACE);
+}
+
+/// The failure and everything below it, for a person.
+fn in_one_line(failure: &Failure) -> String {
+    let chain = successors(Some(failure as &dyn Error), |&error| error.source());
+    chain
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

@@ -1,0 +1,177 @@
+//! One running hive: started part by part, drained on the way out.
+
+mod idle;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use downloader::Limits;
+use job_registry::{JobRegistry, OpenError, RegistrySettings};
+use model_provisioner::{HubSetupError, Provisioner, ProvisionerSettings};
+use model_store::ModelStore;
+use secrecy::SecretString;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Config,
+    exit_code::Failure,
+    facts::Facts,
+    http::{self, accept::Connections, app::App, auth::Doorkeeper, host::AllowedHosts},
+    listen::{Listeners, SocketFile},
+    operations::{Operations, model_download::ModelDownloads},
+    state_folder::OwnedStateFolder,
+    store::Store,
+};
+
+/// How long the work of jobs may take to end when the hive stops.
+const WORK_DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Files of one download that are fetched at the same time.
+const PARALLEL_FILES: usize = 3;
+
+/// Why a part of the hive did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The clients for the Hub cannot be made.
+    #[error(transparent)]
+    Hub(#[from] HubSetupError),
+}
+
+/// A hive that serves.
+pub struct Hive {
+    app: Arc<App>,
+    connections: Connections,
+    socket: SocketFile,
+    /// Given back last, when nothing of this hive runs any more.
+    state: OwnedStateFolder,
+}
+
+impl Hive {
+    /// Opens the doors, then the database, then answers: a client that comes early waits and is not refused.
+    pub async fn start(
+        config: Config,
+        state: OwnedStateFolder,
+        local_token: &SecretString,
+    ) -> Result<Self, Failure> {
+        let listeners = Listeners::bind(&state, &config.listen)?;
+        let machine = machine_name();
+        let facts = facts(&config, &state, &machine, listeners.addresses());
+        let store = ModelStore::new(&config.store);
+        let operations = operations(&config, &store, &machine)?;
+        let registry = RegistrySettings {
+            max_running: config.max_jobs as usize,
+            ..RegistrySettings::new(state.names().database())
+        };
+        let registry = JobRegistry::open(registry, operations.runner())
+            .await
+            .map_err(StartError::Database)?;
+        let drain = CancellationToken::new();
+        let app = Arc::new(App {
+            registry,
+            operations,
+            store: Store::new(store),
+            facts,
+            doorkeeper: Doorkeeper::new(local_token),
+            hosts: AllowedHosts::new(&machine, &config.allow_hosts),
+            limits: config.connections,
+            streams: Arc::new(Semaphore::new(config.connections.open_streams)),
+            drain: drain.clone(),
+        });
+        let router = http::router(Arc::clone(&app));
+        let Listeners { socket, unix, tcp } = listeners;
+        let connections = Connections::serve(unix, tcp, router, config.connections, drain);
+        app.facts.log();
+        Ok(Self {
+            app,
+            connections,
+            socket,
+            state,
+        })
+    }
+
+    /// The TCP addresses it listens on.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.app.facts.listen
+    }
+
+    /// Returns when there was neither work nor a connection for this long.
+    pub async fn idle_for(&self, quiet: Duration) {
+        idle::idle_for(&self.app.registry, &self.connections, quiet).await;
+    }
+
+    /// Ends everything in order: no new connections, streams closed, requests answered, work stopped where it can
+    /// go on at the next start, and the state folder given back.
+    pub async fn shut_down(self) {
+        self.app.drain.cancel();
+        drop(self.socket);
+        let registry = &self.app.registry;
+        let work = async {
+            if timeout(WORK_DRAIN_TIMEOUT, registry.shut_down())
+                .await
+                .is_err()
+            {
+                tracing::error!("work of jobs does not end, leaving it");
+            }
+        };
+        tokio::join!(self.connections.finish(), work);
+        tracing::info!(
+            hive.uptime_s = self.app.facts.started.elapsed().as_secs(),
+            "stopped"
+        );
+        drop(self.state);
+    }
+}
+
+fn operations(
+    config: &Config,
+    store: &ModelStore,
+    machine: &str,
+) -> Result<Operations, StartError> {
+    let settings = ProvisionerSettings {
+        hub: config.hub.settings.clone(),
+        transfer: Limits::default(),
+        parallel_files: PARALLEL_FILES,
+    };
+    let model_downloads = ModelDownloads {
+        provisioner: Provisioner::new(settings, store.clone())?,
+        hub: config.hub.settings.endpoint.clone(),
+        machine: machine.to_owned(),
+    };
+    Ok(Operations {
+        model_downloads: Arc::new(model_downloads),
+    })
+}
+
+fn facts(
+    config: &Config,
+    state: &OwnedStateFolder,
+    machine: &str,
+    listen: Vec<SocketAddr>,
+) -> Facts {
+    let token = config.hub.settings.token.as_ref();
+    Facts {
+        machine: machine.to_owned(),
+        state_path: state.names().path().to_owned(),
+        store_path: config.store.clone(),
+        hub_endpoint: config.hub.shown_endpoint(),
+        hub_token_source: token.map(|token| token.source().to_owned()),
+        proxy: config.hub.proxy.clone(),
+        ca_file: config.hub.ca_file.clone(),
+        listen,
+        started: Instant::now(),
+    }
+}
+
+/// The machine's own name.
+fn machine_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}

@@ -1,0 +1,185 @@
+//! The state folder: made closed, checked before use, and owned by exactly one hive.
+
+use std::{
+    fs::{DirBuilder, File, Metadata, OpenOptions},
+    io::{self, Read, Seek, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use hive_api::StateFolder;
+use rustix::{
+    fs::{FlockOperation, flock, statfs},
+    io::Errno,
+};
+
+/// Magic numbers of network file systems, on which SQLite's log and `flock` cannot be trusted
+/// (linux/magic.h, and the Lustre and GPFS sources): NFS, SMB, CIFS, SMB2, Ceph, AFS, 9p, Lustre, GPFS.
+const NETWORK_FILE_SYSTEMS: [u64; 9] = [
+    0x6969,
+    0x517B,
+    0xFF53_4D42,
+    0xFE53_4D42,
+    0x00C3_6400,
+    0x5346_414F,
+    0x0102_1997,
+    0x0BD0_0BD0,
+    0x4750_4653,
+];
+
+/// The state folder, held by this process until dropped.
+#[derive(Debug)]
+pub struct OwnedStateFolder {
+    folder: StateFolder,
+    /// Holds the `flock`; its text is our process id. The file is never unlinked: a lock on a file that is gone
+    /// excludes nobody.
+    _lock: File,
+}
+
+/// Why the state folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateFolderError {
+    /// Another hive runs on it.
+    #[error(
+        "another hive{} owns {}: use that one, stop it with `keeper hive stop`, or set `HIVE_STATE_DIR`",
+        pid.as_ref().map(|pid| format!(" (process {pid})")).unwrap_or_default(),
+        path.display()
+    )]
+    Owned {
+        /// The folder.
+        path: PathBuf,
+        /// The other hive's process id, where its lock tells.
+        pid: Option<String>,
+    },
+    /// Something else stands there.
+    #[error("{} is not a folder: move it away, or set `HIVE_STATE_DIR`", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It belongs to another user.
+    #[error("{} belongs to user {owner}, and this is user {user}: set `HIVE_STATE_DIR` to a folder of your own", path.display())]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// Its owner's id.
+        owner: u32,
+        /// Our id.
+        user: u32,
+    },
+    /// Others could plant files in it.
+    #[error("{} can be written by other users (mode {mode:03o}): run `chmod 700` on it, or set `HIVE_STATE_DIR`", path.display())]
+    WritableByOthers {
+        /// The folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Locks and the database cannot be trusted there.
+    #[error("{} is on a network file system, which cannot hold the database: set `HIVE_STATE_DIR` to a local folder", path.display())]
+    NetworkFileSystem {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot use {} as state folder (`HIVE_STATE_DIR`)", path.display())]
+    Unusable {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl OwnedStateFolder {
+    /// Makes the folder where it is missing, checks it, and takes its lock.
+    pub fn take(folder: StateFolder) -> Result<Self, StateFolderError> {
+        let unusable = |source| StateFolderError::Unusable {
+            path: folder.path().to_owned(),
+            source,
+        };
+        prepare(&folder)?;
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(folder.lock())
+            .map_err(unusable)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let path = folder.path().to_owned();
+                let pid = read_pid(&mut lock);
+                return Err(StateFolderError::Owned { path, pid });
+            }
+            Err(error) => return Err(unusable(error.into())),
+        }
+        write_pid(&mut lock).map_err(unusable)?;
+        Ok(Self {
+            folder,
+            _lock: lock,
+        })
+    }
+
+    /// Where the files in it are.
+    pub fn names(&self) -> &StateFolder {
+        &self.folder
+    }
+}
+
+/// Makes the folder where it is missing, and checks that it is ours alone to write.
+pub(crate) fn prepare(folder: &StateFolder) -> Result<(), StateFolderError> {
+    let path = folder.path();
+    let unusable = |source| StateFolderError::Unusable {
+        path: path.to_owned(),
+        source,
+    };
+    match path.metadata() {
+        Ok(metadata) if !metadata.is_dir() => {
+            let path = path.to_owned();
+            return Err(StateFolderError::NotAFolder { path });
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(unusable)?,
+        Err(error) => return Err(unusable(error)),
+    }
+    check(path, &path.metadata().map_err(unusable)?)?;
+    let file_system = statfs(path).map_err(|error| unusable(error.into()))?;
+    if u64::try_from(file_system.f_type).is_ok_and(|kind| NETWORK_FILE_SYSTEMS.contains(&kind)) {
+        let path = path.to_owned();
+        return Err(StateFolderError::NetworkFileSystem { path });
+    }
+    Ok(())
+}
+
+fn check(path: &Path, metadata: &Metadata) -> Result<(), StateFolderError> {
+    let (path, user) = (path.to_owned(), rustix::process::geteuid().as_raw());
+    if metadata.uid() != user {
+        let owner = metadata.uid();
+        return Err(StateFolderError::NotOurs { path, owner, user });
+    }
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o022 != 0 {
+        return Err(StateFolderError::WritableByOthers { path, mode });
+    }
+    Ok(())
+}
+
+fn read_pid(lock: &mut File) -> Option<String> {
+    let mut text = String::new();
+    lock.take(32).read_to_string(&mut text).ok()?;
+    let pid = text.trim();
+    pid.parse::<u32>().ok().map(|_| pid.to_owned())
+}
+
+fn write_pid(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    writeln!(lock, "{}", std::process::id())
+}

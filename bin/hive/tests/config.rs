@@ -1,0 +1,205 @@
+//! What a hive is told: which layer wins, what is refused, and that the refusal names the key.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test with its line"
+)]
+
+use std::{ffi::OsString, fs, path::Path, time::Duration};
+
+use hive::{Config, ConfigError, LogFormat, Serve, Settings};
+use tempfile::TempDir;
+
+struct Told {
+    home: TempDir,
+    variables: Vec<(&'static str, String)>,
+    arguments: Serve,
+}
+
+impl Told {
+    fn nothing() -> Self {
+        let home = TempDir::new().unwrap();
+        let variables = vec![("HOME", home.path().to_str().unwrap().to_owned())];
+        Self {
+            home,
+            variables,
+            arguments: Serve::default(),
+        }
+    }
+
+    fn flags(mut self, settings: Settings) -> Self {
+        self.arguments.settings = settings;
+        self
+    }
+
+    fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    fn file(self, text: &str) -> Self {
+        let folder = self.home.path().join(".config/hive");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("hive.toml"), text).unwrap();
+        self
+    }
+
+    fn resolve(self) -> Result<Config, ConfigError> {
+        let variables = self.variables;
+        let environment = move |name: &str| {
+            let found = variables.iter().rev().find(|(key, _)| *key == name);
+            found.map(|(_, value)| OsString::from(value))
+        };
+        Config::resolve(&self.arguments, &environment)
+    }
+}
+
+#[test]
+fn told_nothing_it_listens_on_no_address_and_uses_the_hubs_own_folders() {
+    let told = Told::nothing();
+    let home = told.home.path().to_owned();
+    let config = told.resolve().unwrap();
+    assert_eq!(config.listen, []);
+    assert_eq!((config.max_jobs, config.idle_exit), (4, None));
+    assert_eq!(config.store, home.join(".cache/huggingface/hub"));
+    assert_eq!(config.hub.shown_endpoint(), "https://huggingface.co");
+    assert!(
+        config
+            .state
+            .path()
+            .starts_with(home.join(".local/state/hive"))
+    );
+    assert_eq!(config.log_format, LogFormat::Text);
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
+    let told = Told::nothing()
+        .file("max_jobs = 1\nallow_host = [\"file\"]\nidle_exit = \"1h\"\nmodel_dir = \"/file\"\n")
+        .variable("HIVE_MAX_JOBS", "2")
+        .variable("HIVE_ALLOW_HOST", "One.lan, two")
+        .flags(Settings {
+            max_jobs: Some(3),
+            ..Settings::default()
+        });
+    let config = told.resolve().unwrap();
+    assert_eq!(config.max_jobs, 3);
+    assert_eq!(config.allow_hosts, ["one.lan", "two"]);
+    assert_eq!(config.idle_exit, Some(Duration::from_hours(1)));
+    assert_eq!(config.store, Path::new("/file"));
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let told = Told::nothing()
+        .file("max_jobs = 1\n")
+        .variable("HIVE_MAX_JOBS", "");
+    assert_eq!(told.resolve().unwrap().max_jobs, 1);
+}
+
+#[test]
+fn an_address_without_a_port_gets_the_hives_own() {
+    for (text, address) in [
+        ("127.0.0.1", "127.0.0.1:7835"),
+        ("127.0.0.1:80", "127.0.0.1:80"),
+        ("::1", "[::1]:7835"),
+        ("[::1]", "[::1]:7835"),
+        ("[::1]:0", "[::1]:0"),
+    ] {
+        let told = Told::nothing().variable("HIVE_LISTEN", text);
+        assert_eq!(told.resolve().unwrap().listen, [address.parse().unwrap()]);
+    }
+}
+
+#[test]
+fn an_address_that_others_reach_needs_insecure_http_said_in_so_many_words() {
+    for address in ["0.0.0.0:7835", "192.168.1.20", "[::]:1", "8.8.8.8:1"] {
+        let flags = |insecure_http| Settings {
+            listen: Some(vec!["127.0.0.1".to_owned(), address.to_owned()]),
+            insecure_http,
+            ..Settings::default()
+        };
+        let refused = Told::nothing().flags(flags(None)).resolve().unwrap_err();
+        let text = refused.to_string();
+        assert!(
+            text.contains("`--listen`") && text.contains("--insecure-http"),
+            "{text}"
+        );
+        let allowed = Told::nothing().flags(flags(Some(true))).resolve().unwrap();
+        assert_eq!(allowed.listen.len(), 2);
+        let by_variable = Told::nothing()
+            .flags(flags(None))
+            .variable("HIVE_INSECURE_HTTP", "1");
+        assert_eq!(by_variable.resolve().unwrap().listen.len(), 2);
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_its_key() {
+    let variables = [
+        ("HIVE_LISTEN", "localhost:7835"),
+        ("HIVE_LISTEN", "127.0.0.1:99999"),
+        ("HIVE_MAX_JOBS", "0"),
+        ("HIVE_MAX_JOBS", "many"),
+        ("HIVE_INSECURE_HTTP", "maybe"),
+        ("HIVE_ALLOW_HOST", "http://gpu1"),
+        ("HIVE_IDLE_EXIT", "soon"),
+        ("HIVE_IDLE_EXIT", "-3m"),
+        ("HIVE_LOG", "hive=loud"),
+        ("HIVE_LOG_FORMAT", "xml"),
+        ("HF_ENDPOINT", "ftp://hub"),
+        ("HF_HUB_DOWNLOAD_TIMEOUT", "long"),
+    ];
+    for (name, value) in variables {
+        let error = Told::nothing().variable(name, value).resolve().unwrap_err();
+        assert!(error.to_string().contains(name), "{name}={value}: {error}");
+    }
+}
+
+#[test]
+fn a_key_of_the_file_that_is_unknown_or_wrong_is_named_with_the_file() {
+    for (text, key) in [
+        ("max_job = 3\n", "max_job"),
+        ("max_jobs = \"3\"\n", "max_jobs"),
+        ("listen = [\"1.2.3\"]\n", "listen in "),
+        ("max_jobs = \n", "hive.toml"),
+    ] {
+        let error = Told::nothing()
+            .file(text)
+            .resolve()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(key) && error.contains("hive.toml"),
+            "{error}"
+        );
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn a_file_named_by_its_flag_must_be_there() {
+    let mut told = Told::nothing();
+    told.arguments.config = Some("/no/such/hive.toml".into());
+    let error = told.resolve().unwrap_err();
+    assert!(error.to_string().contains("/no/such/hive.toml"));
+}
+
+#[test]
+fn no_password_of_the_endpoint_or_the_proxy_is_shown() {
+    let told = Told::nothing()
+        .variable("HF_ENDPOINT", "https://alice:canary@hub.example/path")
+        .variable("HF_TOKEN", "canary")
+        .variable("HTTPS_PROXY", "http://alice:canary@proxy.example:3128");
+    let config = told.resolve().unwrap();
+    assert_eq!(config.hub.shown_endpoint(), "https://hub.example/path");
+    assert_eq!(
+        config.hub.proxy.as_deref(),
+        Some("http://proxy.example:3128")
+    );
+    assert_eq!(
+        config.hub.settings.token.as_ref().unwrap().source(),
+        "HF_TOKEN"
+    );
+    let shown = format!("{:?}", config.hub.settings.token);
+    assert!(!shown.contains("canary"), "{shown}");
+}

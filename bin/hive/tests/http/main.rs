@@ -1,0 +1,14 @@
+//! A whole hive on loopback, asked as its clients and its enemies would.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test with its line"
+)]
+
+mod answers;
+mod bodies;
+mod connections;
+mod doors;
+mod download;
+mod events;
+mod jobs;
+mod running_hive;
