@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve jobs until told to stop
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Print the local bearer token
     Token(Token),
 }

@@ -178,7 +178,7 @@ impl Config {
                 Some((_, folder)) => folder,
                 None => store_root(|name| hub::text(environment, name))?,
             },
-            hub: HubConfig::from_environment(environment)?,
+            hub: layers.hub(environment)?,
             idle_exit: layers.idle_exit()?,
             log_filter: layers.log_filter()?,
             log_format: layers.log_format()?,
@@ -286,7 +286,24 @@ impl Layers {
     }
 
     fn idle_exit(&self) -> Result<Option<Duration>, ConfigError> {
-        let Some((key, text)) = self.first("idle_exit", |layer| layer.idle_exit.clone()) else {
+        self.duration("idle_exit", |layer| layer.idle_exit.clone())
+    }
+
+    fn hub(&self, environment: &Environment) -> Result<HubConfig, ConfigError> {
+        let mut hub = HubConfig::from_environment(environment)?;
+        let patience = self.duration("network_patience", |layer| layer.network_patience.clone())?;
+        if let Some(patience) = patience {
+            hub.settings.limits.network_patience = patience;
+        }
+        Ok(hub)
+    }
+
+    fn duration(
+        &self,
+        name: &str,
+        read: impl Fn(&Settings) -> Option<String>,
+    ) -> Result<Option<Duration>, ConfigError> {
+        let Some((key, text)) = self.first(name, read) else {
             return Ok(None);
         };
         text.parse::<SignedDuration>()

@@ -135,7 +135,10 @@ fn operations(
 ) -> Result<Operations, StartError> {
     let settings = ProvisionerSettings {
         hub: config.hub.settings.clone(),
-        transfer: Limits::default(),
+        transfer: Limits {
+            network_patience: config.hub.settings.limits.network_patience,
+            ..Limits::default()
+        },
         parallel_files: PARALLEL_FILES,
     };
     let model_downloads = ModelDownloads {

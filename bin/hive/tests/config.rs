@@ -144,6 +144,8 @@ fn what_makes_no_sense_is_refused_with_its_key() {
         ("HIVE_ALLOW_HOST", "http://gpu1"),
         ("HIVE_IDLE_EXIT", "soon"),
         ("HIVE_IDLE_EXIT", "-3m"),
+        ("HIVE_NETWORK_PATIENCE", "for ever"),
+        ("HTTPS_PROXY", "socks5://proxy.example"),
         ("HIVE_LOG", "hive=loud"),
         ("HIVE_LOG_FORMAT", "xml"),
         ("HF_ENDPOINT", "ftp://hub"),
@@ -202,4 +204,22 @@ fn no_password_of_the_endpoint_or_the_proxy_is_shown() {
     );
     let shown = format!("{:?}", config.hub.settings.token);
     assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn a_job_waits_a_day_for_the_network_unless_told_otherwise() {
+    let patience = |told: Told| told.resolve().unwrap().hub.settings.limits.network_patience;
+    let day = std::time::Duration::from_hours(24);
+    assert_eq!(patience(Told::nothing()), day);
+    let told = Told::nothing().variable("HIVE_NETWORK_PATIENCE", "1h 30m");
+    assert_eq!(patience(told).as_secs(), 5400);
+    let told = Told::nothing().file("network_patience = \"0s\"\n");
+    assert!(patience(told).is_zero());
+}
+
+#[test]
+fn the_hub_is_left_alone_when_its_variable_says_so() {
+    let offline = |told: Told| told.resolve().unwrap().hub.settings.is_offline;
+    assert!(!offline(Told::nothing()));
+    assert!(offline(Told::nothing().variable("HF_HUB_OFFLINE", "1")));
 }

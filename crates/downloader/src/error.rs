@@ -7,7 +7,27 @@ use rustix::io::Errno;
 
 use crate::{Digest, SourceError, Stall};
 
-/// Why a download ended. The partial is gone in every case.
+/// A download that ended without a verified file.
+#[derive(Debug, thiserror::Error)]
+#[error("the download ended early, {bytes_kept} bytes are kept")]
+pub struct Unfinished {
+    /// Why it ended.
+    #[source]
+    pub reason: DownloadError,
+    /// Bytes of the file that are kept and recorded, from which another download goes on; zero if nothing is left.
+    pub bytes_kept: u64,
+}
+
+impl Unfinished {
+    pub(crate) const fn without_bytes(reason: DownloadError) -> Self {
+        Self {
+            reason,
+            bytes_kept: 0,
+        }
+    }
+}
+
+/// Why a download ended.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     /// The caller cancelled. Nothing of the download runs any more.

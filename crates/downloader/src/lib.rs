@@ -1,26 +1,40 @@
-//! One remote file to verified bytes: stream, hash, write, watch, retry. Knows no Hub and no job.
+//! One remote file to verified bytes: ranges, hash, write, watch, retry, resume. Knows no Hub and no job.
 //!
-//! The caller gives a [`DownloadSpec`] (the digest and size that the bytes must have, and where the partial goes)
-//! and a [`Source`] (how to get a range of them). [`download`] ends with a [`VerifiedPartial`], or with a typed
-//! reason and no file at all: until a partial has a record that proves its bytes, nothing on disk is trusted.
+//! The caller gives a [`DownloadSpec`] (the digest and size that the bytes must have, where the partial goes, and the
+//! budget and limits that it shares with others) and a [`Source`] (how to get a range of them). [`download`] ends with
+//! a [`VerifiedPartial`], or [`Unfinished`]: a typed reason, and how many recorded bytes the next one goes on from.
+//! Nothing on disk is trusted that its record does not prove, and nothing is verified but by its hash.
 
+mod boot;
+mod connections;
 mod digest;
 mod download;
 mod error;
+mod growth;
+mod ledger;
 mod limits;
 mod meter;
 mod partial;
+mod rate_limit;
+mod record;
 mod retry;
+mod segment_map;
+mod segments;
 mod source;
+mod verified;
 mod watchdog;
 mod writer;
 
+pub use boot::BootId;
+pub use connections::ConnectionBudget;
 pub use digest::{Digest, InvalidDigest};
-pub use download::{DownloadSpec, download};
-pub use error::DownloadError;
+pub use download::{DownloadSpec, OnEnd, download};
+pub use error::{DownloadError, Unfinished};
 pub use limits::Limits;
 pub use meter::{LimitedBy, TransferMeter, TransferSnapshot, TransferState};
-pub use partial::VerifiedPartial;
+pub use partial::discard_partial;
+pub use rate_limit::RateLimiter;
 pub use retry::{RetryCause, RetryNotice};
 pub use source::{ByteStream, OpenReason, Source, SourceError, SourceErrorKind};
+pub use verified::VerifiedPartial;
 pub use watchdog::Stall;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+const MIB: u64 = 1024 * 1024;
+
 /// How long to wait, how often to try, how much to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -26,14 +28,31 @@ pub struct Limits {
     pub backoff_cap: Duration,
     /// The longest that a server's `Retry-After` is heeded.
     pub retry_after_cap: Duration,
+    /// How long a download waits for a network that is gone, without one new byte, before it is given up.
+    pub network_patience: Duration,
+    /// With how many connections a file begins.
+    pub first_connections: usize,
+    /// The most connections that one file uses at a time.
+    pub connections: usize,
+    /// A file smaller than this is fetched with one request.
+    pub split_from_bytes: u64,
+    /// No range is divided into parts shorter than this.
+    pub shortest_range_bytes: u64,
+    /// How far ahead of the hash several connections may receive: what is there must still be in the page cache
+    /// when the hash comes to it, and is what is left to hash after the last byte.
+    pub window_bytes: u64,
     /// Received bytes are handed to the writer in batches of about this size.
     pub batch_bytes: usize,
     /// The longest that a received byte waits for its batch to fill.
     pub batch_wait: Duration,
     /// Batches that may wait for the writer; when they are that many, nothing more is read from the source.
     pub batches: usize,
-    /// Bytes written before they are synced to the disk, so that the last sync is short.
+    /// Bytes that may be written and not yet synced to the disk, so that the last sync is short.
     pub unsynced_bytes: u64,
+    /// Bytes after which the record is brought up to date, so that little is lost when the process dies.
+    pub record_bytes: u64,
+    /// How often what is on the disk for certain is recorded, so that little is lost when the machine dies.
+    pub checkpoint: Duration,
 }
 
 impl Default for Limits {
@@ -49,10 +68,18 @@ impl Default for Limits {
             backoff_base: Duration::from_secs(1),
             backoff_cap: Duration::from_mins(1),
             retry_after_cap: Duration::from_mins(15),
+            network_patience: Duration::from_hours(24),
+            first_connections: 1,
+            connections: 16,
+            split_from_bytes: 8 * MIB,
+            shortest_range_bytes: MIB,
+            window_bytes: 512 * MIB,
             batch_bytes: 256 * 1024,
             batch_wait: Duration::from_millis(10),
-            batches: 16,
-            unsynced_bytes: 32 * 1024 * 1024,
+            batches: 8,
+            unsynced_bytes: 64 * MIB,
+            record_bytes: 4 * MIB,
+            checkpoint: Duration::from_secs(2),
         }
     }
 }

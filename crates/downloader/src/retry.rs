@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::{DownloadError, Limits, SourceError, SourceErrorKind, Stall};
 
 /// What ended a try.
@@ -15,6 +17,16 @@ pub enum RetryCause {
     IntegrityMismatch,
 }
 
+impl RetryCause {
+    /// Whether both are the same but for the figures of a stall.
+    pub(crate) fn is_like(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Stalled(_), Self::Stalled(_)) => true,
+            _ => self == other,
+        }
+    }
+}
+
 /// A try ended early and another one follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryNotice {
@@ -22,11 +34,12 @@ pub struct RetryNotice {
     pub cause: RetryCause,
     /// The number of the try that follows, counted from 1 since the last progress.
     pub try_number: u32,
-    /// The number of the last try that will be made without progress.
-    pub tries: u32,
-    /// How long the download waits before it.
+    /// The number of the last try that will be made without progress; `None` where the network is gone and the
+    /// download waits until it is back.
+    pub tries: Option<u32>,
+    /// How long the range waits before it.
     pub wait: Duration,
-    /// Bytes that are kept, from which it goes on.
+    /// Bytes of the file that are kept, from which it goes on.
     pub bytes_kept: u64,
     /// What happened to what, for a person.
     pub detail: String,
@@ -48,14 +61,17 @@ enum Persistence {
     Few,
     /// It passes.
     Full,
+    /// There was no answer and could be none: the network is gone, and comes back.
+    Network,
 }
 
 /// The one place that decides what is transient.
 const fn persistence(kind: SourceErrorKind) -> Persistence {
     match kind {
-        SourceErrorKind::Dns
-        | SourceErrorKind::Connect
-        | SourceErrorKind::HeadersTimeout
+        // A TLS connection that is cut while it is set up is a `Connect`.
+        SourceErrorKind::Dns | SourceErrorKind::Connect => Persistence::Network,
+        // A proxy that refuses does so tomorrow too, and cannot be told from one that is down.
+        SourceErrorKind::HeadersTimeout
         | SourceErrorKind::RateLimited
         | SourceErrorKind::Proxy
         | SourceErrorKind::Cut => Persistence::Full,
@@ -77,47 +93,105 @@ const fn persistence(kind: SourceErrorKind) -> Persistence {
     }
 }
 
-/// Counts the tries of one download that brought nothing.
+/// What follows a try that ended early.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    pub(crate) notice: RetryNotice,
+    /// Whether it is the first to say so: ranges that fail together have one cause, which is told once.
+    pub(crate) is_news: bool,
+}
+
+/// Counts the tries of one download that brought nothing, over all its ranges.
+///
+/// Ranges that fail together, because a server went away under all of them, count as one: only a try that began after
+/// the last failure counts anew.
 pub(crate) struct RetryBudget<'a> {
     limits: &'a Limits,
     bytes_at_last_failure: u64,
     failures: u32,
+    rounds: u64,
+    offline_since: Option<Instant>,
+}
+
+/// When a try began, in rounds of failures.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Round(u64);
+
+/// A try that ended early, and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) failure: Failure,
+    pub(crate) round: Round,
+    /// Failures of this range in a row, this one included.
+    pub(crate) in_a_row: u32,
+    /// Bytes of the file that are here.
+    pub(crate) bytes: u64,
+    pub(crate) now: Instant,
+    /// From 0 to 1: spreads the tries of many ranges.
+    pub(crate) chance: f64,
 }
 
 impl<'a> RetryBudget<'a> {
-    pub(crate) const fn new(limits: &'a Limits) -> Self {
+    pub(crate) const fn new(limits: &'a Limits, bytes: u64) -> Self {
         Self {
             limits,
-            bytes_at_last_failure: 0,
+            bytes_at_last_failure: bytes,
             failures: 0,
+            rounds: 0,
+            offline_since: None,
         }
     }
 
-    /// Decides over a try that ended with `bytes` here. `chance`, from 0 to 1, spreads the tries of many downloads.
-    pub(crate) fn failed(
-        &mut self,
-        failure: Failure,
-        bytes: u64,
-        chance: f64,
-    ) -> Result<RetryNotice, DownloadError> {
-        if bytes > self.bytes_at_last_failure {
-            self.bytes_at_last_failure = bytes;
+    /// A try begins.
+    pub(crate) const fn begin(&self) -> Round {
+        Round(self.rounds)
+    }
+
+    /// Decides over a try that ended early.
+    pub(crate) fn failed(&mut self, failed: Failed) -> Result<Retry, DownloadError> {
+        let is_news = failed.round.0 == self.rounds;
+        self.rounds += u64::from(is_news);
+        if failed.bytes > self.bytes_at_last_failure {
+            self.bytes_at_last_failure = failed.bytes;
             self.failures = 0;
+            self.offline_since = None;
         }
-        self.failures += 1;
-        let tries = match &failure {
-            Failure::Source(error) => match persistence(error.kind) {
-                Persistence::Never => 1,
-                Persistence::Few => self.limits.tries_refused,
-                Persistence::Full => self.limits.tries,
-            },
-            Failure::Stalled(_) => self.limits.tries,
+        let persistence = match &failed.failure {
+            Failure::Source(error) => persistence(error.kind),
+            Failure::Stalled(_) => Persistence::Full,
         };
+        let tries = match persistence {
+            Persistence::Network => {
+                let notice = self.without_network(failed)?;
+                return Ok(Retry { notice, is_news });
+            }
+            Persistence::Never => 1,
+            Persistence::Few => self.limits.tries_refused,
+            Persistence::Full => self.limits.tries,
+        };
+        // Whatever it was, it came over the network.
+        self.offline_since = None;
+        self.failures += u32::from(is_news || self.failures == 0);
         if self.failures >= tries {
-            return Err(self.give_up(failure));
+            return Err(give_up(failed.failure, self.failures));
         }
-        let backoff = self.backoff(chance);
-        let (cause, wait, detail) = match failure {
+        let notice = self.notice(failed, self.failures + 1, Some(tries));
+        Ok(Retry { notice, is_news })
+    }
+
+    /// No answer counts against the tries where there is nobody to give one.
+    fn without_network(&mut self, failed: Failed) -> Result<RetryNotice, DownloadError> {
+        let since = *self.offline_since.get_or_insert(failed.now);
+        if failed.now.duration_since(since) >= self.limits.network_patience {
+            return Err(give_up(failed.failure, failed.in_a_row));
+        }
+        let try_number = failed.in_a_row + 1;
+        Ok(self.notice(failed, try_number, None))
+    }
+
+    fn notice(&self, failed: Failed, try_number: u32, tries: Option<u32>) -> RetryNotice {
+        let backoff = self.backoff(failed.in_a_row, failed.chance);
+        let (cause, wait, detail) = match failed.failure {
             Failure::Source(error) => {
                 let asked = error.retry_after.unwrap_or_default();
                 let wait = backoff.max(asked.min(self.limits.retry_after_cap));
@@ -125,29 +199,28 @@ impl<'a> RetryBudget<'a> {
             }
             Failure::Stalled(stall) => (RetryCause::Stalled(stall), backoff, stall.to_string()),
         };
-        Ok(RetryNotice {
+        RetryNotice {
             cause,
-            try_number: self.failures + 1,
+            try_number,
             tries,
             wait,
-            bytes_kept: bytes,
+            bytes_kept: failed.bytes,
             detail,
-        })
-    }
-
-    fn give_up(&self, failure: Failure) -> DownloadError {
-        let tries = self.failures;
-        match failure {
-            Failure::Source(source) => DownloadError::Source { tries, source },
-            Failure::Stalled(stall) => DownloadError::Stalled { tries, stall },
         }
     }
 
     /// Exponential with full jitter: anything between nothing and the doubled step.
-    fn backoff(&self, chance: f64) -> Duration {
-        let doubled = 2_u32.saturating_pow(self.failures - 1);
+    fn backoff(&self, in_a_row: u32, chance: f64) -> Duration {
+        let doubled = 2_u32.saturating_pow(in_a_row.saturating_sub(1));
         let step = self.limits.backoff_base.saturating_mul(doubled);
         step.min(self.limits.backoff_cap).mul_f64(chance)
+    }
+}
+
+fn give_up(failure: Failure, tries: u32) -> DownloadError {
+    match failure {
+        Failure::Source(source) => DownloadError::Source { tries, source },
+        Failure::Stalled(stall) => DownloadError::Stalled { tries, stall },
     }
 }
 

@@ -27,6 +27,12 @@ pub trait Source: Send + Sync {
         range: Range<u64>,
         reason: OpenReason,
     ) -> impl Future<Output = Result<ByteStream, SourceError>> + Send;
+
+    /// Whether the source can open any range. One that finds out that it cannot says so from then on: it is asked
+    /// again for the whole file on one connection, and what is here already is skipped.
+    fn serves_ranges(&self) -> bool {
+        true
+    }
 }
 
 /// Why a range is asked for.

@@ -1,22 +1,41 @@
-//! The one thread that writes and hashes what is received, in order, off the async workers.
+//! The one thread that writes and hashes what is received, off the async workers.
 
-use std::fs::File;
-use std::io::{self, IoSlice, Write};
+mod work;
+
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bytes::Bytes;
-use tokio::sync::mpsc;
+use bytes::{Buf, Bytes};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::digest::Hasher;
-use crate::partial::Partial;
-use crate::{Digest, DownloadError, DownloadSpec, LimitedBy, TransferMeter, VerifiedPartial};
+use self::work::Work;
+use crate::segments::Segments;
+use crate::{Digest, DownloadError, DownloadSpec, LimitedBy, OnEnd, Unfinished, VerifiedPartial};
 
-/// Received bytes on their way to the writer.
-pub(crate) type Batch = Vec<Bytes>;
+/// Received bytes on their way to the writer: consecutive ones from `offset` on.
+pub(crate) struct Batch {
+    pub(crate) offset: u64,
+    pub(crate) chunks: Vec<Bytes>,
+}
+
+impl Batch {
+    /// Drops what is before `offset`.
+    fn skip_to(&mut self, offset: u64) {
+        while self.offset < offset && !self.chunks.is_empty() {
+            let before = usize::try_from(offset - self.offset).unwrap_or(usize::MAX);
+            let dropped = before.min(self.chunks[0].len());
+            self.chunks[0].advance(dropped);
+            self.offset += dropped as u64;
+            if self.chunks[0].is_empty() {
+                self.chunks.remove(0);
+            }
+        }
+    }
+}
 
 /// How a writer ended that met no trouble.
 #[derive(Debug)]
@@ -25,61 +44,80 @@ pub(crate) enum Written {
     Verified(VerifiedPartial),
     /// The whole file was written, has another hash, and is removed.
     Mismatch(Digest),
-    /// The bytes ended before the file did, or the download was cancelled; what was written is removed.
-    Abandoned,
+    /// The bytes ended before the file did, or the download was cancelled; so many are kept.
+    Stopped { bytes_kept: u64 },
 }
 
 /// A running writer: to be ended by [`Self::finish`] or [`Self::abandon`], which wait for its thread.
 pub(crate) struct Writer {
     path: PathBuf,
     batches: mpsc::Sender<Batch>,
-    hashing: Arc<AtomicBool>,
-    abandon: CancellationToken,
-    thread: JoinHandle<Result<Written, DownloadError>>,
+    signals: Arc<Signals>,
+    abandon: DropGuard,
+    thread: JoinHandle<Result<Written, Unfinished>>,
+}
+
+/// How far a writer is before it takes batches.
+pub(crate) struct Opening {
+    opened: oneshot::Receiver<Segments>,
+    ready: oneshot::Receiver<()>,
+}
+
+/// What the writer's thread and the download tell each other without waiting.
+#[derive(Default)]
+struct Signals {
+    is_hashing: AtomicBool,
+    hashed_bytes: AtomicU64,
+    discard: AtomicBool,
 }
 
 /// The writer ended by itself, which it does only in trouble.
 pub(crate) struct WriterEnded;
 
 impl Writer {
-    /// Starts a writer on a new partial.
-    pub(crate) fn start(spec: &DownloadSpec, cancellation: &CancellationToken) -> Self {
+    /// Starts a writer on the spec's partial.
+    pub(crate) fn start(spec: &DownloadSpec, cancellation: &CancellationToken) -> (Self, Opening) {
         let (batches, received) = mpsc::channel(spec.limits.batches);
-        let hashing = Arc::new(AtomicBool::new(false));
+        let (tell_opened, opened) = oneshot::channel();
+        let (tell_ready, ready) = oneshot::channel();
+        let signals = Arc::new(Signals::default());
         let abandon = cancellation.child_token();
         let work = Work {
             spec: spec.clone(),
+            tell_opened: Some(tell_opened),
+            tell_ready: Some(tell_ready),
             received,
-            hashing: Arc::clone(&hashing),
+            signals: Arc::clone(&signals),
             abandon: abandon.clone(),
+            buffer: Vec::new(),
         };
-        Self {
+        let writer = Self {
             path: spec.partial.clone(),
             batches,
-            hashing,
-            abandon,
+            signals,
+            abandon: abandon.drop_guard(),
             thread: spawn_blocking(move || work.run()),
-        }
+        };
+        (writer, Opening { opened, ready })
     }
 
-    /// Hands over a batch; while the writer has enough to do, waits and tells the meter what for.
-    pub(crate) async fn write(
-        &self,
-        batch: Batch,
-        meter: &TransferMeter,
-    ) -> Result<(), WriterEnded> {
-        let batch = match self.batches.try_send(batch) {
-            Ok(()) => return Ok(()),
-            Err(mpsc::error::TrySendError::Full(batch)) => batch,
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(WriterEnded),
-        };
-        let busy_with = if self.hashing.load(Ordering::Relaxed) {
+    /// Hands over a batch, as soon as the writer has room for it.
+    pub(crate) async fn write(&self, batch: Batch) -> Result<(), WriterEnded> {
+        self.batches.send(batch).await.map_err(|_| WriterEnded)
+    }
+
+    /// What the writer is busy with, for one who waits for it.
+    pub(crate) fn busy_with(&self) -> LimitedBy {
+        if self.signals.is_hashing.load(Ordering::Relaxed) {
             LimitedBy::Hashing
         } else {
             LimitedBy::Disk
-        };
-        meter.set_limited_by(Some(busy_with));
-        self.batches.send(batch).await.map_err(|_| WriterEnded)
+        }
+    }
+
+    /// How far the file is hashed.
+    pub(crate) fn hashed_bytes(&self) -> u64 {
+        self.signals.hashed_bytes.load(Ordering::Relaxed)
     }
 
     /// Waits until the writer has ended by itself.
@@ -88,97 +126,42 @@ impl Writer {
     }
 
     /// Says that all has come, and waits for the verdict.
-    pub(crate) async fn finish(self) -> Result<Written, DownloadError> {
+    pub(crate) async fn finish(self) -> Result<Written, Unfinished> {
         drop(self.batches);
-        match self.thread.await {
-            Ok(written) => written,
-            Err(panicked) => {
-                let error = io::Error::other(panicked);
-                Err(DownloadError::from_disk(error, &self.path))
-            }
-        }
+        let written = self.thread.await;
+        self.abandon.disarm();
+        written.unwrap_or_else(|panicked| {
+            let error = io::Error::other(panicked);
+            let reason = DownloadError::from_disk(error, &self.path);
+            Err(Unfinished::without_bytes(reason))
+        })
     }
 
-    /// Says that the rest will not come, and waits until nothing of the file is left.
-    pub(crate) async fn abandon(self) {
-        self.abandon.cancel();
+    /// Says that the rest will not come, and waits until nothing runs any more. Returns the bytes that are kept.
+    pub(crate) async fn abandon(self, on_end: OnEnd) -> u64 {
+        if on_end == OnEnd::Discard {
+            self.signals.discard.store(true, Ordering::Relaxed);
+        }
+        drop(self.batches);
+        drop(self.abandon);
         // Why it is abandoned is what the caller tells; a trouble of the writer beside it is not.
-        let _ = self.finish().await;
+        match self.thread.await {
+            Ok(Ok(Written::Stopped { bytes_kept }) | Err(Unfinished { bytes_kept, .. })) => {
+                bytes_kept
+            }
+            Ok(Ok(Written::Verified(verified))) => verified.give_up(),
+            Ok(Ok(Written::Mismatch(_))) | Err(_) => 0,
+        }
     }
 }
 
-/// What the thread holds.
-struct Work {
-    spec: DownloadSpec,
-    received: mpsc::Receiver<Batch>,
-    hashing: Arc<AtomicBool>,
-    abandon: CancellationToken,
-}
-
-impl Work {
-    fn run(mut self) -> Result<Written, DownloadError> {
-        let partial = Partial::create(&self.spec.partial)?;
-        let hash = self.receive(&partial);
-        match hash.map_err(|error| DownloadError::from_disk(error, partial.path()))? {
-            None => Ok(Written::Abandoned),
-            Some(hash) if hash == self.spec.digest => Ok(Written::Verified(VerifiedPartial::new(
-                partial,
-                hash,
-                self.spec.size_bytes,
-            ))),
-            Some(hash) => Ok(Written::Mismatch(hash)),
-        }
+impl Opening {
+    /// Waits until the partial is open and what it holds from an earlier download is hashed again; `tell` is told
+    /// what that is before it is hashed.
+    pub(crate) async fn ready(self, tell: impl FnOnce(&Segments)) -> Result<Segments, WriterEnded> {
+        let here = self.opened.await.map_err(|_| WriterEnded)?;
+        tell(&here);
+        self.ready.await.map_err(|_| WriterEnded)?;
+        Ok(here)
     }
-
-    /// Writes and hashes until all is here and on the disk; `None` if it was abandoned before.
-    fn receive(&mut self, partial: &Partial) -> io::Result<Option<Digest>> {
-        let size_bytes = self.spec.size_bytes;
-        partial.reserve(size_bytes, &self.abandon)?;
-        let mut hasher = Hasher::new(self.spec.digest, size_bytes);
-        let mut written_bytes = 0;
-        let mut unsynced_bytes = 0;
-        while let Some(batch) = self.received.blocking_recv() {
-            if self.abandon.is_cancelled() {
-                return Ok(None);
-            }
-            let length = write_all(&partial.file, &batch)?;
-            written_bytes += length;
-            unsynced_bytes += length;
-            if unsynced_bytes >= self.spec.limits.unsynced_bytes {
-                partial.file.sync_data()?;
-                unsynced_bytes = 0;
-            }
-            self.hashing.store(true, Ordering::Relaxed);
-            for chunk in &batch {
-                hasher.update(chunk);
-            }
-            self.hashing.store(false, Ordering::Relaxed);
-        }
-        if written_bytes != size_bytes || self.abandon.is_cancelled() {
-            return Ok(None);
-        }
-        let digest = hasher.finish();
-        if digest == self.spec.digest {
-            partial.file.sync_data()?;
-        }
-        Ok(Some(digest))
-    }
-}
-
-fn write_all(mut file: &File, batch: &Batch) -> io::Result<u64> {
-    let mut slices: Vec<_> = batch.iter().map(|chunk| IoSlice::new(chunk)).collect();
-    let mut left = slices.as_mut_slice();
-    let mut length = 0;
-    while !left.is_empty() {
-        match file.write_vectored(left) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                length += written as u64;
-                IoSlice::advance_slices(&mut left, written);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
 }

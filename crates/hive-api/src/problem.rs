@@ -212,6 +212,8 @@ problem_codes! {
     TooManyRedirects = "too_many_redirects", 502, false, "Too many redirects";
     /// No byte came for too long.
     Stalled = "stalled", 504, true, "Stalled";
+    /// The hive was told not to ask the Hub, and the store does not have everything.
+    Offline = "offline", 503, false, "Offline";
     /// The proxy refused or is down.
     ProxyError = "proxy_error", 502, true, "Proxy error";
     /// The received size is not the size the Hub promised.

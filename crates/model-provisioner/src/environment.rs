@@ -107,6 +107,12 @@ pub enum EnvironmentError {
         /// Its value.
         value: String,
     },
+    /// A variable names a proxy that cannot be used.
+    #[error("`{name}` is no http or https address of a proxy")]
+    BadProxy {
+        /// The variable.
+        name: &'static str,
+    },
     /// No variable says where the store is, and there is no home folder.
     #[error("no folder for the store: neither `HF_HUB_CACHE`, `HF_HOME` nor `HOME` is set")]
     NoHome,
@@ -121,6 +127,11 @@ pub fn hub_endpoint(lookup: impl Fn(&str) -> Option<String>) -> Result<Url, Envi
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
         _ => Err(EnvironmentError::BadEndpoint { value }),
     }
+}
+
+/// Whether the Hub is not to be asked at all: `HF_HUB_OFFLINE`.
+pub fn is_offline(lookup: impl Fn(&str) -> Option<String>) -> bool {
+    lookup("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value))
 }
 
 /// The store's folder: `HF_HUB_CACHE`, else `$HF_HOME/hub`, else `~/.cache/huggingface/hub`.

@@ -1,11 +1,27 @@
 //! Why a model could not be provided: one enum, its data in fields, so that the caller can map it to codes and words.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, sync::Arc};
+
+use model_store::RepoId;
 
 use crate::{Choice, Denial, GlobError, HubErrorKind, Missing};
 
-/// Why a plan or a download ended without its result. Nothing of the work runs any more.
+/// A download that ended without its result. Nothing of it runs any more.
 #[derive(Debug, thiserror::Error)]
+#[error("the download ended early, {bytes_kept} bytes are kept")]
+pub struct Unfinished {
+    /// Why it ended.
+    #[source]
+    pub reason: ProvisionError,
+    /// Bytes of its files that it received, or found received, and that stay for the next one: in partials, and in blobs
+    /// that no snapshot has yet.
+    pub bytes_kept: u64,
+}
+
+/// Why a plan or a download ended without its result.
+///
+/// Cheap to clone: downloads that share a transfer share its failure.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ProvisionError {
     /// The caller cancelled, or did not agree to publish.
     #[error("cancelled")]
@@ -102,7 +118,7 @@ pub enum ProvisionError {
         detail: String,
         /// The error below.
         #[source]
-        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+        source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     },
     /// No byte of a file came for too long, in all tries.
     #[error("`{path}` stalled")]
@@ -139,12 +155,38 @@ pub enum ProvisionError {
         actual: String,
     },
     /// The disk cannot hold what was planned; found before the first byte.
-    #[error("{needed_bytes} bytes are needed and {free_bytes} are free")]
+    #[error(
+        "{needed_bytes} bytes are needed, {free_bytes} are free and {reserved_bytes} of them reserved"
+    )]
     InsufficientStorage {
-        /// Bytes to fetch.
+        /// Bytes that the disk would have to give.
         needed_bytes: u64,
         /// Bytes free on the store's disk.
         free_bytes: u64,
+        /// Of these, bytes that other downloads have reserved and not written yet.
+        reserved_bytes: u64,
+    },
+    /// The disk became full while a file was received. What was received is kept.
+    #[error(
+        "the disk is full: {needed_bytes} bytes are needed for `{path}` and {free_bytes} are free"
+    )]
+    DiskFull {
+        /// The path in the repository.
+        path: String,
+        /// Bytes of the file that the disk would still have to give.
+        needed_bytes: u64,
+        /// Bytes free on the store's disk.
+        free_bytes: u64,
+        /// The error below.
+        source: Arc<io::Error>,
+    },
+    /// The Hub must not be asked, and the store does not have everything.
+    #[error("`{repo}` is not whole in the store, and the Hub is not asked: {reason}")]
+    Offline {
+        /// `org/name`.
+        repo: String,
+        /// What the store lacks, in words.
+        reason: String,
     },
     /// The store's disk refused.
     #[error("{fault} at `{}`", .path.display())]
@@ -154,8 +196,45 @@ pub enum ProvisionError {
         /// The file or folder.
         path: PathBuf,
         /// The error below.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
+}
+
+impl ProvisionError {
+    /// The same failure of a transfer that `path` shared with a file of another name.
+    pub(crate) fn of_file(mut self, path: &str) -> Self {
+        match &mut self {
+            Self::Stalled { path: named, .. }
+            | Self::NoHash { path: named }
+            | Self::SizeMismatch { path: named, .. }
+            | Self::IntegrityMismatch { path: named, .. }
+            | Self::DiskFull { path: named, .. } => path.clone_into(named),
+            Self::Cancelled
+            | Self::BadGlob { .. }
+            | Self::SelectorNotFound { .. }
+            | Self::SelectorAmbiguous { .. }
+            | Self::IncompleteShards { .. }
+            | Self::UnsupportedFormat { .. }
+            | Self::NothingSelected { .. }
+            | Self::UnsafeRemoteName { .. }
+            | Self::NotFound { .. }
+            | Self::AccessDenied { .. }
+            | Self::Upstream { .. }
+            | Self::InsufficientStorage { .. }
+            | Self::Offline { .. }
+            | Self::Storage { .. } => {}
+        }
+        self
+    }
+
+    /// Whether it tells of the way to another repository, so that the same blob may well be had from `repo`.
+    pub(crate) fn is_of_another_repository(&self, repo: &RepoId) -> bool {
+        match self {
+            Self::AccessDenied { repo: denied, .. } => *denied != repo.to_string(),
+            Self::NotFound { repo: missing, .. } => *missing != repo.to_string(),
+            _ => false,
+        }
+    }
 }
 
 /// In which way the store's disk refused.

@@ -52,6 +52,8 @@ pub enum ProvisionPhase {
     Resolving,
     /// Lists the files and compares them with the store.
     Planning,
+    /// Waits until the network is back; the phase in which it was follows again.
+    WaitingForNetwork,
     /// Receives bytes. Publishing follows on the answer to [`ProvisionEvent::ReadyToPublish`].
     Downloading,
 }
@@ -67,8 +69,8 @@ pub struct RetryEvent {
     pub message: String,
     /// The try that follows, from 2.
     pub try_number: u32,
-    /// Tries without progress before it is given up.
-    pub tries: u32,
+    /// Tries without progress before it is given up; `None` while it waits for the network.
+    pub tries: Option<u32>,
     /// How long it waits before that try.
     pub wait: Duration,
     /// Bytes of the file that are kept.
@@ -85,10 +87,19 @@ pub enum Notice {
         /// Why it waits no longer, in words.
         reason: String,
     },
-    /// Another download is receiving the same blob; this one waits for it.
+    /// Another download is receiving the same blob: in this hive the two share it, another program is waited for.
     WaitsForOtherDownload {
         /// The path in the repository.
         path: String,
+    },
+    /// Bytes of this repository are kept that belong to another commit than the one that is fetched now.
+    KeptFromOtherCommit {
+        /// `org/name`, with `datasets/` before it for a dataset.
+        repo: String,
+        /// The commit, 40 hexadecimal digits.
+        commit: String,
+        /// The bytes.
+        bytes: u64,
     },
 }
 

@@ -9,21 +9,23 @@ mod commit;
 mod error;
 mod failure;
 mod file;
+mod proxy;
 mod rate_limit;
 mod redirect;
 mod resolve;
 mod tree;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use url::Url;
 
 pub use client::HubSetupError;
 pub use error::{Denial, HubErrorKind, Missing};
+pub use proxy::Proxies;
 
 pub(crate) use client::Hub;
 pub(crate) use commit::PinnedCommit;
-pub(crate) use error::HubError;
+pub(crate) use error::{HubError, Persistence};
 pub(crate) use file::HubFile;
 pub(crate) use tree::TreeFile;
 
@@ -38,6 +40,12 @@ pub struct HubSettings {
     pub token: Option<HubToken>,
     /// What the Hub is told about who asks.
     pub user_agent: String,
+    /// The proxies on the way.
+    pub proxies: Proxies,
+    /// The certificates to trust instead of the system's: a file in PEM (`SSL_CERT_FILE`).
+    pub ca_file: Option<PathBuf>,
+    /// Whether the Hub must not be asked, so that everything is answered from the store or fails at once.
+    pub is_offline: bool,
     /// How long to wait for what.
     pub limits: HubLimits,
 }
@@ -51,12 +59,16 @@ pub struct HubLimits {
     pub headers: Duration,
     /// For the whole listing of a repository; without it the download goes on without a total.
     pub tree: Duration,
-    /// Tries at the question for the commit.
+    /// Tries at a question to which the Hub's answer is an error that may pass.
     pub tries: u32,
-    /// The back-off before the second try; it doubles with each further one.
+    /// The back-off before the second try; it doubles with each further one, with full jitter.
     pub backoff_base: Duration,
-    /// The longest back-off, and the longest that a `Retry-After` is heeded while resolving.
+    /// The longest back-off.
     pub backoff_cap: Duration,
+    /// The longest that a server's `Retry-After` is heeded.
+    pub retry_after_cap: Duration,
+    /// How long to wait for the network when the Hub cannot be reached at all.
+    pub network_patience: Duration,
 }
 
 impl Default for HubLimits {
@@ -65,9 +77,11 @@ impl Default for HubLimits {
             connect: Duration::from_secs(10),
             headers: Duration::from_secs(30),
             tree: Duration::from_secs(30),
-            tries: 5,
+            tries: 8,
             backoff_base: Duration::from_secs(1),
             backoff_cap: Duration::from_mins(1),
+            retry_after_cap: Duration::from_mins(15),
+            network_patience: Duration::from_hours(24),
         }
     }
 }

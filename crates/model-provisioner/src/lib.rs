@@ -14,13 +14,13 @@ mod reference;
 mod selection;
 
 pub use downloader::{LimitedBy, Limits as TransferLimits, RetryCause, SourceErrorKind, Stall};
-pub use environment::{EnvironmentError, HubToken, hub_endpoint, store_root};
-pub use error::{ProvisionError, StorageFault};
+pub use environment::{EnvironmentError, HubToken, hub_endpoint, is_offline, store_root};
+pub use error::{ProvisionError, StorageFault, Unfinished};
 pub use event::{
     FileTransfer, Notice, ProvisionEvent, ProvisionPhase, RetryEvent, TransferProgress,
 };
-pub use hub::{Denial, HubErrorKind, HubLimits, HubSettings, HubSetupError, Missing};
-pub use model_store::{RepoId, RepoKind};
+pub use hub::{Denial, HubErrorKind, HubLimits, HubSettings, HubSetupError, Missing, Proxies};
+pub use model_store::{Commit, RepoId, RepoKind};
 pub use plan::{Access, Choice, LeftOut, Plan, PlannedFile};
 pub use provisioner::{DownloadRequest, Provisioner, ProvisionerSettings, PublishedModel};
 pub use reference::{DEFAULT_REVISION, ModelReference, ReferenceError};

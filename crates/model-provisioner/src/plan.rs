@@ -25,6 +25,8 @@ pub struct Plan {
     pub bytes_to_fetch: Option<u64>,
     /// Bytes free on the store's disk now.
     pub free_bytes: u64,
+    /// Of these, bytes that running downloads have reserved and not written yet.
+    pub reserved_bytes: u64,
     /// Files of the repository that were not selected.
     pub left_out: LeftOut,
     /// The other quantisations there are, when the choice was the provisioner's.

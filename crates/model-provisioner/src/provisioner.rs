@@ -1,27 +1,44 @@
 //! The whole way of a download: resolve, plan, fetch, publish; and its first half alone, the plan.
 
-mod blob_locks;
 mod events;
 mod failure;
 mod fetch;
+mod landing;
+mod offline;
+mod origin;
 mod patience;
 mod planned;
 mod planning;
 mod progress;
 mod publishing;
+mod sharing;
+mod space;
+mod transfer;
 mod transfers;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use downloader::Limits;
-use model_store::ModelStore;
-use tokio::sync::mpsc;
+use downloader::{BootId, ConnectionBudget, Limits};
+use model_store::{Commit, ModelStore, RepoId, StoreError};
+use tokio::{sync::mpsc, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use self::{blob_locks::BlobLocks, events::Events};
+use self::{
+    events::Events,
+    fetch::End,
+    patience::{Asker, Question},
+    sharing::SharedTransfers,
+    space::{Need, Reservation, SpaceLedger},
+};
 use crate::{
     HubSettings, HubSetupError, ModelReference, Plan, ProvisionError, ProvisionEvent,
-    ProvisionPhase, hub::Hub,
+    ProvisionPhase, Unfinished, hub::Hub,
 };
 
 /// What a provisioner works with.
@@ -69,8 +86,8 @@ pub struct PublishedModel {
     pub bytes_received: u64,
 }
 
-/// Turns model references into published snapshots. Cheap to clone; clones share the locks that keep two downloads
-/// from fetching one blob at the same time.
+/// Turns model references into published snapshots. Cheap to clone; clones share the transfers, so that a blob is
+/// fetched once however many downloads need it, and the account of the disk's space.
 #[derive(Clone)]
 pub struct Provisioner {
     inner: Arc<Inner>,
@@ -80,8 +97,11 @@ struct Inner {
     hub: Arc<Hub>,
     store: ModelStore,
     transfer: Limits,
+    connections: ConnectionBudget,
+    boot_id: BootId,
     parallel_files: usize,
-    locks: BlobLocks,
+    sharing: SharedTransfers<End>,
+    space: Arc<SpaceLedger>,
 }
 
 impl Provisioner {
@@ -90,10 +110,13 @@ impl Provisioner {
         Ok(Self {
             inner: Arc::new(Inner {
                 hub: Arc::new(Hub::new(settings.hub, store.root())?),
+                space: Arc::new(SpaceLedger::new(store.clone())),
                 store,
+                connections: ConnectionBudget::new(settings.transfer.connections),
+                boot_id: BootId::of_this_machine(),
                 transfer: settings.transfer,
                 parallel_files: settings.parallel_files.max(1),
-                locks: BlobLocks::default(),
+                sharing: SharedTransfers::default(),
             }),
         })
     }
@@ -104,6 +127,9 @@ impl Provisioner {
         request: &DownloadRequest,
         cancellation: &CancellationToken,
     ) -> Result<Plan, ProvisionError> {
+        if self.inner.hub.is_offline() {
+            return Ok(self.inner.find_offline(request).await?.plan);
+        }
         let plan = self.inner.plan_only(request);
         let plan = cancellation.run_until_cancelled(plan).await;
         plan.unwrap_or(Err(ProvisionError::Cancelled))
@@ -119,30 +145,97 @@ impl Provisioner {
         request: &DownloadRequest,
         events: mpsc::Sender<ProvisionEvent>,
         cancellation: &CancellationToken,
-    ) -> Result<PublishedModel, ProvisionError> {
+    ) -> Result<PublishedModel, Unfinished> {
         let events = Events::new(events, cancellation.clone());
-        let inner = &self.inner;
-        let planned = cancellation
-            .run_until_cancelled(inner.prepare(request, &events))
-            .await;
+        let kept = AtomicU64::new(0);
+        let downloading = self.inner.download(request, &events, cancellation, &kept);
+        downloading.await.map_err(|reason| Unfinished {
+            reason,
+            bytes_kept: kept.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Removes what downloads of this commit have received and not finished, and says how many bytes that were. What
+    /// is being received now stays, and so do whole blobs.
+    pub async fn discard_partials(
+        &self,
+        repo: &RepoId,
+        commit: &Commit,
+    ) -> Result<u64, ProvisionError> {
+        let (inner, repo, commit) = (Arc::clone(&self.inner), repo.clone(), commit.clone());
+        blocking(move || {
+            origin::discard(&inner.store, &repo, &commit, |digest| {
+                !inner.sharing.is_running(digest)
+            })
+        })
+        .await
+    }
+}
+
+impl Inner {
+    /// The way of a download. `kept` is told what it leaves, should it end early.
+    async fn download(
+        self: &Arc<Self>,
+        request: &DownloadRequest,
+        events: &Events,
+        cancellation: &CancellationToken,
+        kept: &AtomicU64,
+    ) -> Result<PublishedModel, ProvisionError> {
+        if self.hub.is_offline() {
+            return self.answer_offline(request, events, cancellation).await;
+        }
+        let preparing = self.prepare(request, events);
+        let planned = cancellation.run_until_cancelled(preparing).await;
         let planned = Arc::new(planned.unwrap_or(Err(ProvisionError::Cancelled))?);
         events
             .send(ProvisionEvent::Planned(Box::new(planned.plan.clone())))
             .await?;
-        planned.check_space()?;
+        let _reservation = self.reserve(planned.needs()).await?;
         events
             .send(ProvisionEvent::Phase(ProvisionPhase::Downloading))
             .await?;
-        let fetched = transfers::run(
-            inner,
-            &planned,
-            request.force_download,
-            &events,
-            cancellation,
-        )
-        .await?;
-        inner
-            .publish(&planned, &fetched, &events, cancellation)
-            .await
+        let force = request.force_download;
+        let fetched = transfers::run(self, &planned, force, events, cancellation, kept).await?;
+        self.publish(&planned, &fetched, events, cancellation).await
+    }
+
+    /// A question of a download: asked until the deadline of nobody, over the whole patience for the network.
+    fn question<'a>(
+        &'a self,
+        repo: &'a RepoId,
+        events: &'a Events,
+        asker: Asker<'a>,
+    ) -> Question<'a> {
+        Question {
+            hub: &self.hub,
+            repo,
+            events,
+            deadline: None,
+            network_patience: self.hub.limits().network_patience,
+            asker,
+        }
+    }
+
+    /// Promises space on the disk until the reservation is dropped.
+    async fn reserve(&self, needs: Vec<Need>) -> Result<Reservation, ProvisionError> {
+        let space = Arc::clone(&self.space);
+        blocking(move || space.reserve(&needs)).await
+    }
+}
+
+/// Asks the store, off the async workers.
+async fn on_disk<Answer: Send + 'static>(
+    work: impl FnOnce() -> Result<Answer, StoreError> + Send + 'static,
+) -> Result<Answer, ProvisionError> {
+    blocking(move || work().map_err(failure::of_store)).await
+}
+
+/// Works on the disk, off the async workers.
+async fn blocking<Answer: Send + 'static>(
+    work: impl FnOnce() -> Result<Answer, ProvisionError> + Send + 'static,
+) -> Result<Answer, ProvisionError> {
+    match spawn_blocking(work).await {
+        Ok(answer) => answer,
+        Err(lost) => Err(failure::of_lost_task(lost)),
     }
 }

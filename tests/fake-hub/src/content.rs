@@ -40,6 +40,15 @@ impl Content {
         Self::with_head(Bytes::new(), seed, size_bytes)
     }
 
+    /// `size_bytes` zero bytes: what a sparse file of that size reads as.
+    pub fn zeros(size_bytes: u64) -> Self {
+        Self {
+            head: Bytes::new(),
+            tail: None,
+            size_bytes,
+        }
+    }
+
     /// A GGUF file of `size_bytes` (at least [`Content::GGUF_MIN_BYTES`]) with a valid header, a few metadata
     /// entries and one tensor that fills the rest.
     pub fn gguf(name: &str, size_bytes: u64) -> Self {
@@ -131,6 +140,7 @@ impl Content {
 
     fn fill_from_block(&self, offset: u64, out: &mut [u8]) -> usize {
         let Some(block) = &self.tail else {
+            out.fill(0);
             return out.len();
         };
         let index = offset / BLOCK as u64;

@@ -41,6 +41,7 @@ pub struct FakeHubBuilder {
     accounts: Vec<Account>,
     tree_page_entries: usize,
     signed_url_lifetime: Duration,
+    cdn_endpoint: Option<String>,
 }
 
 impl FakeHubBuilder {
@@ -69,6 +70,14 @@ impl FakeHubBuilder {
     #[must_use]
     pub fn signed_url_lifetime(mut self, lifetime: Duration) -> Self {
         self.signed_url_lifetime = lifetime;
+        self
+    }
+
+    /// Sends clients to this origin (`http://127.0.0.1:port`) for large files, in the place of the CDN of this fake:
+    /// to a real server, for a benchmark. It is asked for `/xet-bridge-us/…` with the query of a signed URL.
+    #[must_use]
+    pub fn cdn_endpoint(mut self, origin: &str) -> Self {
+        self.cdn_endpoint = Some(origin.to_owned());
         self
     }
 
@@ -106,11 +115,15 @@ impl FakeHubBuilder {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let cdn_origin = match self.cdn_endpoint {
+            Some(elsewhere) => elsewhere,
+            None => origin(&cdn)?,
+        };
         let world = Arc::new(World {
             endpoint: origin(&hub)?,
             tree_page_entries: self.tree_page_entries,
             accounts: self.accounts,
-            signed_urls: SignedUrls::new(origin(&cdn)?, self.signed_url_lifetime),
+            signed_urls: SignedUrls::new(cdn_origin, self.signed_url_lifetime),
             rules: Rules::default(),
             hub: Traffic::new(),
             cdn: Traffic::new(),
@@ -144,6 +157,7 @@ impl FakeHub {
             accounts: Vec::new(),
             tree_page_entries: TREE_PAGE_ENTRIES,
             signed_url_lifetime: SIGNED_URL_LIFETIME,
+            cdn_endpoint: None,
         }
     }
 
@@ -152,7 +166,7 @@ impl FakeHub {
         &self.world.endpoint
     }
 
-    /// Where the CDN is: `http://127.0.0.1:port`.
+    /// Where clients are sent for large files: `http://127.0.0.1:port`.
     pub fn cdn_endpoint(&self) -> &str {
         self.world.signed_urls.origin()
     }

@@ -1,8 +1,8 @@
 //! The way to the Hub, from the variables that mean the same to every Hub client and every HTTP client.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use model_provisioner::{HubLimits, HubSettings, HubToken, hub_endpoint};
+use model_provisioner::{HubLimits, HubSettings, HubToken, Proxies, hub_endpoint, is_offline};
 use url::Url;
 
 use super::{ConfigError, Environment};
@@ -12,9 +12,9 @@ use super::{ConfigError, Environment};
 pub struct HubConfig {
     /// The Hub and the account.
     pub settings: HubSettings,
-    /// The proxy of the environment, without credentials, for people; the HTTP client reads it by itself.
+    /// The proxy on the way to the Hub, without credentials, for people.
     pub proxy: Option<String>,
-    /// The certificate file of the environment (`SSL_CERT_FILE`), for people; likewise.
+    /// The certificate file of the environment (`SSL_CERT_FILE`), for people.
     pub ca_file: Option<String>,
 }
 
@@ -22,20 +22,24 @@ impl HubConfig {
     pub(super) fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
         let lookup = |name: &str| text(environment, name);
         let endpoint = hub_endpoint(lookup)?;
-        let https = endpoint.scheme() == "https";
+        let proxies = Proxies::discover(lookup)?;
+        let ca_file = lookup("SSL_CERT_FILE");
         let mut limits = HubLimits::default();
         if let Some(seconds) = lookup("HF_HUB_DOWNLOAD_TIMEOUT") {
             limits.headers = timeout(seconds)?;
         }
         Ok(Self {
-            proxy: proxy(https, lookup),
-            ca_file: lookup("SSL_CERT_FILE"),
+            proxy: proxies.shown_for(&endpoint),
             settings: HubSettings {
                 endpoint,
                 token: HubToken::discover(lookup)?,
                 user_agent: concat!("hive/", env!("CARGO_PKG_VERSION")).to_owned(),
+                proxies,
+                ca_file: ca_file.as_ref().map(PathBuf::from),
+                is_offline: is_offline(lookup),
                 limits,
             },
+            ca_file,
         })
     }
 
@@ -62,19 +66,6 @@ fn timeout(seconds: String) -> Result<Duration, ConfigError> {
                 "a whole number of seconds",
             )
         })
-}
-
-/// The proxy for the Hub's scheme, by the names that HTTP clients look for.
-fn proxy(https: bool, lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let of_scheme: [&str; 2] = if https {
-        ["HTTPS_PROXY", "https_proxy"]
-    } else {
-        ["HTTP_PROXY", "http_proxy"]
-    };
-    let names = of_scheme.into_iter().chain(["ALL_PROXY", "all_proxy"]);
-    let address = names.into_iter().find_map(lookup)?;
-    // What cannot be read as an address may hold a password anywhere.
-    Some(Url::parse(&address).map_or_else(|_| "unreadable".to_owned(), without_credentials))
 }
 
 fn without_credentials(mut address: Url) -> String {

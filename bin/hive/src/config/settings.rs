@@ -32,6 +32,9 @@ pub struct Settings {
     /// End after this long with no unfinished job and no connection, such as 15m
     #[arg(long, value_name = "DURATION")]
     pub idle_exit: Option<String>,
+    /// How long a job waits for the network, such as `24h`; `HIVE_NETWORK_PATIENCE` or the file.
+    #[arg(skip)]
+    pub network_patience: Option<String>,
     /// What to log, as tracing's filter directives; `HIVE_LOG` or the file.
     #[arg(skip)]
     pub log: Option<String>,
@@ -79,6 +82,7 @@ impl Settings {
                 .filter(|value| !value.is_empty())
                 .map(PathBuf::from),
             idle_exit: text("HIVE_IDLE_EXIT")?,
+            network_patience: text("HIVE_NETWORK_PATIENCE")?,
             log: text("HIVE_LOG")?,
             log_format: text("HIVE_LOG_FORMAT")?,
         })

@@ -93,9 +93,10 @@ impl ModelDownloads {
         );
         match outcome {
             Ok(published) => Ok(result(published)),
-            Err(error) => {
+            Err(early) => {
+                context.partial_bytes_kept(early.bytes_kept);
                 told?;
-                Err(self.failure(&error, context))
+                Err(self.failure(&early.reason, context))
             }
         }
     }
@@ -203,6 +204,7 @@ fn wire_phase(phase: ProvisionPhase) -> Phase {
     match phase {
         ProvisionPhase::Resolving => Phase::Resolving,
         ProvisionPhase::Planning => Phase::Planning,
+        ProvisionPhase::WaitingForNetwork => Phase::WaitingForNetwork,
         ProvisionPhase::Downloading => Phase::Downloading,
     }
 }

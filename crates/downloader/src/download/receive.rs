@@ -1,17 +1,30 @@
-//! Receiving one file from its source, over as many tries as it takes.
+//! Receiving one file over as many ranges as are worth it.
 
-use bytes::Bytes;
+mod range;
+
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use futures_util::StreamExt;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use self::range::RangeRun;
 use super::DownloadSpec;
-use crate::retry::{Failure, RetryBudget};
-use crate::watchdog::Watchdog;
-use crate::writer::{Batch, Writer, WriterEnded};
-use crate::{
-    ByteStream, DownloadError, LimitedBy, OpenReason, Source, SourceError, SourceErrorKind,
-    TransferMeter, TransferState,
-};
+use crate::connections::{Member, Permit};
+use crate::growth::{Growth, Sample};
+use crate::retry::RetryBudget;
+use crate::segment_map::{Rules, SegmentMap};
+use crate::segments::Segments;
+use crate::writer::Writer;
+use crate::{DownloadError, OpenReason, Source, TransferMeter};
+
+/// How often the rate is looked at.
+const TICK: Duration = Duration::from_millis(20);
+
+/// A range is no longer than what its connection brings in this time, so that connections can be given back soon.
+const RANGE_SECONDS: u64 = 4;
 
 /// Why receiving stopped before all bytes were here.
 pub(super) enum Stop {
@@ -20,189 +33,203 @@ pub(super) enum Stop {
     Failed(DownloadError),
 }
 
-/// How one try ended before all bytes were here.
-enum Interruption {
-    Failure(Failure),
-    TooLong,
-    WriterEnded,
+/// Why some ranges did not bring the file.
+enum Break {
+    Stop(Stop),
+    /// The source turned out to serve the whole file only.
+    NoRanges,
 }
 
-/// Bytes of a file as they come, and what is not yet handed to the writer.
+/// One file as it comes.
 pub(super) struct Reception<'a, S> {
     spec: &'a DownloadSpec,
     source: &'a S,
     meter: &'a TransferMeter,
     writer: &'a Writer,
-    received_bytes: u64,
-    batch: Batch,
-    batch_bytes: usize,
-    batch_due: Option<Instant>,
+    member: Member,
+    state: Mutex<State<'a>>,
 }
 
-/// A batch is written with one `writev(2)`, which takes 1,024 pieces.
-const BATCH_CHUNKS: usize = 1024;
+/// What the ranges of one file share.
+struct State<'a> {
+    map: SegmentMap,
+    /// The source serves the whole file only: one connection that begins at the start.
+    is_whole: bool,
+    retries: RetryBudget<'a>,
+    growth: Growth,
+    /// Nothing is opened before: the server asked to wait.
+    not_before: Instant,
+    /// How long an answer takes to begin.
+    first_byte: Duration,
+    /// Time in which ranges had bytes and waited for our own disk, hash or limit, since the last look.
+    held_back: Duration,
+}
 
 impl<'a, S: Source> Reception<'a, S> {
-    pub(super) const fn new(
+    /// Goes on from what is here.
+    pub(super) fn new(
         spec: &'a DownloadSpec,
         source: &'a S,
         meter: &'a TransferMeter,
         writer: &'a Writer,
+        here: Segments,
     ) -> Self {
+        let now = Instant::now();
+        let most = if spec.size_bytes < spec.limits.split_from_bytes {
+            1
+        } else {
+            spec.limits.connections.max(1)
+        };
         Self {
             spec,
             source,
             meter,
             writer,
-            received_bytes: 0,
-            batch: Vec::new(),
-            batch_bytes: 0,
-            batch_due: None,
+            member: spec.connections.join(),
+            state: Mutex::new(State {
+                retries: RetryBudget::new(&spec.limits, here.bytes()),
+                map: SegmentMap::new(spec.size_bytes, here),
+                is_whole: false,
+                growth: Growth::new(spec.limits.first_connections.clamp(1, most), most, now),
+                not_before: now,
+                first_byte: Duration::ZERO,
+                held_back: Duration::ZERO,
+            }),
         }
     }
 
-    /// Receives the whole file.
-    pub(super) async fn receive(mut self, first: OpenReason) -> Result<(), Stop> {
-        let mut budget = RetryBudget::new(&self.spec.limits);
-        let mut reason = first;
-        while self.received_bytes < self.spec.size_bytes {
-            let failure = match self.try_once(reason).await {
-                Ok(()) => return Ok(()),
-                Err(Interruption::Failure(failure)) => failure,
-                Err(Interruption::WriterEnded) => return Err(Stop::WriterEnded),
-                Err(Interruption::TooLong) => {
-                    let expected_bytes = self.spec.size_bytes;
-                    return Err(Stop::Failed(DownloadError::SizeMismatch { expected_bytes }));
-                }
-            };
-            let notice = budget
-                .failed(failure, self.received_bytes, chance())
-                .map_err(Stop::Failed)?;
-            tracing::debug!(
-                cause = ?notice.cause,
-                try_number = notice.try_number,
-                wait_ms = notice.wait.as_millis(),
-                bytes_kept = notice.bytes_kept,
-                "transfer interrupted, trying again"
-            );
-            reason = OpenReason::Retry {
-                after: notice.cause,
-            };
-            let wait = notice.wait;
-            self.meter.set_state(TransferState::BackingOff);
-            self.meter.set_limited_by(Some(LimitedBy::Hub));
-            self.meter.retry(notice).await;
-            sleep(wait).await;
+    /// Receives all that is not here.
+    pub(super) async fn receive(&self, first: OpenReason) -> Result<(), Stop> {
+        if !self.source.serves_ranges() {
+            self.go_whole();
         }
-        Ok(())
+        match self.receive_ranges(first).await {
+            Ok(()) => return Ok(()),
+            Err(Break::Stop(stop)) => return Err(stop),
+            Err(Break::NoRanges) => self.go_whole(),
+        }
+        match self.receive_ranges(first).await {
+            Err(Break::Stop(stop)) => Err(stop),
+            // One that began at the start has nothing more to ask for.
+            Ok(()) | Err(Break::NoRanges) => Ok(()),
+        }
     }
 
-    async fn try_once(&mut self, reason: OpenReason) -> Result<(), Interruption> {
-        self.meter.set_state(TransferState::Opening);
-        self.meter.set_limited_by(Some(LimitedBy::Hub));
-        let range = self.received_bytes..self.spec.size_bytes;
-        let opened = timeout(self.spec.limits.open, self.source.open(range, reason)).await;
-        let mut body = opened
-            .unwrap_or_else(|_| Err(too_long_to_open()))
-            .map_err(|error| Interruption::Failure(Failure::Source(error)))?;
-
-        self.meter.set_state(TransferState::Receiving);
-        let received = self.read(&mut body).await;
-        // What came before the interruption is kept.
-        self.hand_over().await?;
-        received?;
-        self.expect_end(&mut body).await
+    fn go_whole(&self) {
+        let mut state = self.state();
+        state.is_whole = true;
+        state.map.keep_front_alone();
+        let bytes = state.map.received_bytes();
+        state.retries = RetryBudget::new(&self.spec.limits, bytes);
+        self.meter.set_bytes_done(bytes);
     }
 
-    /// Reads until all bytes are here or the body breaks off.
-    async fn read(&mut self, body: &mut ByteStream) -> Result<(), Interruption> {
-        let mut watchdog = Watchdog::new(&self.spec.limits);
-        while self.received_bytes < self.spec.size_bytes {
-            let asked = Instant::now();
-            let patience = asked + watchdog.patience();
-            let wake = self.batch_due.map_or(patience, |due| due.min(patience));
-            self.meter.set_limited_by(Some(LimitedBy::Connection));
-            let item = timeout_at(wake, body.next()).await;
-            let now = Instant::now();
-            let length = match item {
-                Ok(Some(Ok(chunk))) => self.take(chunk, now)?,
-                Ok(Some(Err(error))) => return Err(Interruption::Failure(Failure::Source(error))),
-                Ok(None) => return Err(Interruption::Failure(Failure::Source(self.ended_early()))),
-                Err(_nothing_came) => 0,
-            };
-            match watchdog.waited(now - asked, length) {
-                Err(stall) if self.received_bytes < self.spec.size_bytes => {
-                    return Err(Interruption::Failure(Failure::Stalled(stall)));
-                }
-                // However slowly the last byte came, it is here.
-                Ok(()) | Err(_) => {}
+    /// Keeps as many ranges in flight as are worth it. Dropping the future closes their connections.
+    async fn receive_ranges(&self, reason: OpenReason) -> Result<(), Break> {
+        let mut ranges = FuturesUnordered::new();
+        let mut queued: Option<Pin<Box<dyn Future<Output = Permit> + Send + '_>>> = None;
+        let mut look = interval(TICK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.state().map.is_complete() {
+            if !self.wants_another() {
+                queued = None;
+            } else if queued.is_none() {
+                queued = Some(Box::pin(self.member.acquire()));
             }
-            if self.is_batch_due(now) {
-                self.hand_over().await?;
+            let permit = async {
+                match queued.as_mut() {
+                    Some(queued) => queued.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                Some(ended) = ranges.next() => ended?,
+                permit = permit => {
+                    queued = None;
+                    ranges.extend(self.begin(permit, reason));
+                }
+                now = look.tick() => self.look(now),
             }
         }
         Ok(())
     }
 
-    /// Adds bytes to the batch and says how many they are.
-    fn take(&mut self, chunk: Bytes, now: Instant) -> Result<u64, Interruption> {
-        let length = chunk.len() as u64;
-        if length > self.spec.size_bytes - self.received_bytes {
-            return Err(Interruption::TooLong);
-        }
-        if length > 0 {
-            self.meter.received(length, now);
-            self.received_bytes += length;
-            self.batch_bytes += chunk.len();
-            self.batch.push(chunk);
-            let due = now + self.spec.limits.batch_wait;
-            self.batch_due.get_or_insert(due);
-        }
-        Ok(length)
+    /// Begins the range that is wanted most.
+    fn begin(
+        &self,
+        permit: Permit,
+        reason: OpenReason,
+    ) -> Option<impl Future<Output = Result<(), Break>> + Send + use<'_, 'a, S>> {
+        let mut state = self.state();
+        let rules = self.rules(&state);
+        let (id, _) = state.map.assign(rules)?;
+        drop(state);
+        Some(RangeRun::new(self, id).run(permit, reason))
     }
 
-    fn is_batch_due(&self, now: Instant) -> bool {
-        self.batch_bytes >= self.spec.limits.batch_bytes
-            || self.batch.len() >= BATCH_CHUNKS
-            || self.batch_due.is_some_and(|due| due <= now)
+    fn wants_another(&self) -> bool {
+        let state = self.state();
+        state.map.in_flight() < state.wanted() && state.map.can_assign(self.rules(&state))
     }
 
-    /// Gives what has gathered to the writer.
-    async fn hand_over(&mut self) -> Result<(), Interruption> {
-        self.batch_bytes = 0;
-        self.batch_due = None;
-        if self.batch.is_empty() {
-            return Ok(());
+    /// One connection alone goes on to the end. Several take turns near the front, with shorter ranges towards the
+    /// end, so that they end together and little is left to hash.
+    fn rules(&self, state: &State<'_>) -> Rules {
+        let shortest = self.spec.limits.shortest_range_bytes;
+        let wanted = state.wanted();
+        if wanted == 1 && !self.member.is_contended() || state.is_whole {
+            return Rules {
+                reach: u64::MAX,
+                longest: u64::MAX,
+                shortest,
+            };
         }
-        let batch = std::mem::take(&mut self.batch);
-        let handed_over = self.writer.write(batch, self.meter).await;
-        handed_over.map_err(|WriterEnded| Interruption::WriterEnded)
-    }
-
-    /// Looks whether the body ends where the file does. A body that neither ends nor goes on soon is left at that:
-    /// all bytes are here, and their hash decides.
-    async fn expect_end(&self, body: &mut ByteStream) -> Result<(), Interruption> {
-        match timeout(self.spec.limits.end_of_body, body.next()).await {
-            Ok(Some(Ok(chunk))) if !chunk.is_empty() => Err(Interruption::TooLong),
-            _ => Ok(()),
+        let turns = 2 * wanted as u64;
+        let window = self.spec.limits.window_bytes;
+        let left = self.spec.size_bytes - state.map.received_bytes();
+        let soon = match state.growth.rate_of_one() {
+            0 => u64::MAX,
+            rate => rate.saturating_mul(RANGE_SECONDS),
+        };
+        Rules {
+            reach: self.writer.hashed_bytes().saturating_add(window),
+            longest: (window / turns).min(left / turns).min(soon).max(shortest),
+            shortest,
         }
     }
 
-    fn ended_early(&self) -> SourceError {
-        let detail = format!(
-            "the body ended at byte {} of {}",
-            self.received_bytes, self.spec.size_bytes
-        );
-        SourceError::new(SourceErrorKind::Cut, detail)
+    /// Sees whether more connections are worth it, and whether others wait for ours.
+    fn look(&self, now: Instant) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let receiving = self.meter.ranges_receiving();
+        let held_back = std::mem::take(&mut state.held_back);
+        state.growth.sample(&Sample {
+            now,
+            bytes: self.meter.bytes_received(),
+            receiving: receiving as usize,
+            is_held_back: held_back * 2 > TICK * receiving,
+            first_byte: state.first_byte,
+        });
+        if self.member.is_contended() && !state.is_whole {
+            let longest = self.rules(state).longest;
+            state.map.shorten(longest);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<'a>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn too_long_to_open() -> SourceError {
-    let detail = "the source took too long to open the file";
-    SourceError::new(SourceErrorKind::HeadersTimeout, detail)
-}
-
-/// A number from 0 to 1 for the jitter; without randomness the whole wait.
-fn chance() -> f64 {
-    getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
+impl State<'_> {
+    /// How many ranges should be in flight.
+    const fn wanted(&self) -> usize {
+        if self.is_whole {
+            1
+        } else {
+            self.growth.connections()
+        }
+    }
 }

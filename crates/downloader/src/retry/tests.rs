@@ -3,8 +3,8 @@
 use super::*;
 
 const KINDS: &[(SourceErrorKind, Persistence)] = &[
-    (SourceErrorKind::Dns, Persistence::Full),
-    (SourceErrorKind::Connect, Persistence::Full),
+    (SourceErrorKind::Dns, Persistence::Network),
+    (SourceErrorKind::Connect, Persistence::Network),
     (SourceErrorKind::Tls, Persistence::Never),
     (SourceErrorKind::HeadersTimeout, Persistence::Full),
     (SourceErrorKind::RateLimited, Persistence::Full),
@@ -40,14 +40,37 @@ fn every_status_is_tried_again_as_the_table_says() {
     }
 }
 
+/// Lets a try that began now end like this.
+fn fail(
+    budget: &mut RetryBudget<'_>,
+    failure: Failure,
+    in_a_row: u32,
+    chance: f64,
+) -> Result<RetryNotice, DownloadError> {
+    let failed = Failed {
+        failure,
+        round: budget.begin(),
+        in_a_row,
+        bytes: 0,
+        now: Instant::now(),
+        chance,
+    };
+    budget.failed(failed).map(|retry| retry.notice)
+}
+
+fn source(kind: SourceErrorKind) -> Failure {
+    Failure::Source(SourceError::new(kind, ""))
+}
+
 #[test]
 fn the_wait_doubles_with_every_try_up_to_a_minute() {
     let limits = Limits::default();
-    let mut budget = RetryBudget::new(&limits);
-    let seconds: Vec<_> = (0..7)
-        .map(|_| {
+    let mut budget = RetryBudget::new(&limits, 0);
+    let seconds: Vec<_> = (1..=7)
+        .map(|in_a_row| {
             let failure = Failure::Stalled(Stall::NoBytes(Duration::from_secs(30)));
-            budget.failed(failure, 0, 1.0).unwrap().wait.as_secs()
+            let notice = fail(&mut budget, failure, in_a_row, 1.0).unwrap();
+            notice.wait.as_secs()
         })
         .collect();
     assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60]);
@@ -57,10 +80,8 @@ fn the_wait_doubles_with_every_try_up_to_a_minute() {
 fn the_wait_is_spread_over_the_whole_step() {
     let limits = Limits::default();
     for (chance, milliseconds) in [(0.0, 0), (0.25, 250), (1.0, 1000)] {
-        let failure = Failure::Source(SourceError::new(SourceErrorKind::Cut, ""));
-        let notice = RetryBudget::new(&limits)
-            .failed(failure, 0, chance)
-            .unwrap();
+        let mut budget = RetryBudget::new(&limits, 0);
+        let notice = fail(&mut budget, source(SourceErrorKind::Cut), 1, chance).unwrap();
         assert_eq!(notice.wait, Duration::from_millis(milliseconds));
     }
 }
@@ -68,10 +89,62 @@ fn the_wait_is_spread_over_the_whole_step() {
 #[test]
 fn an_answer_that_was_refused_is_asked_for_three_times() {
     let limits = Limits::default();
-    let mut budget = RetryBudget::new(&limits);
-    let refused = || Failure::Source(SourceError::new(SourceErrorKind::BadUpstream, ""));
-    assert_eq!(budget.failed(refused(), 0, 0.0).unwrap().tries, 3);
-    assert!(budget.failed(refused(), 0, 0.0).is_ok());
-    let error = budget.failed(refused(), 0, 0.0).unwrap_err();
+    let mut budget = RetryBudget::new(&limits, 0);
+    let refused = || source(SourceErrorKind::BadUpstream);
+    let notice = fail(&mut budget, refused(), 1, 0.0).unwrap();
+    assert_eq!(notice.tries, Some(3));
+    assert!(fail(&mut budget, refused(), 2, 0.0).is_ok());
+    let error = fail(&mut budget, refused(), 3, 0.0).unwrap_err();
     assert!(matches!(error, DownloadError::Source { tries: 3, .. }));
+}
+
+#[test]
+fn sixteen_ranges_that_fail_together_are_one_failure_and_told_once() {
+    let limits = Limits::default();
+    let mut budget = RetryBudget::new(&limits, 0);
+    for round in 1..=7 {
+        let begun = budget.begin();
+        for range in 0..16 {
+            let failed = Failed {
+                failure: source(SourceErrorKind::Cut),
+                round: begun,
+                in_a_row: round,
+                bytes: 0,
+                now: Instant::now(),
+                chance: 0.0,
+            };
+            let retry = budget.failed(failed).unwrap();
+            assert_eq!(retry.notice.try_number, round + 1);
+            assert_eq!(retry.is_news, range == 0);
+        }
+    }
+    assert!(fail(&mut budget, source(SourceErrorKind::Cut), 8, 0.0).is_err());
+}
+
+#[test]
+fn a_network_that_is_gone_is_waited_for_without_counting_and_not_for_ever() {
+    let limits = Limits::default();
+    let mut budget = RetryBudget::new(&limits, 0);
+    let begun = Instant::now();
+    let mut lose = |after: Duration, bytes| {
+        let failed = Failed {
+            failure: source(SourceErrorKind::Dns),
+            round: budget.begin(),
+            in_a_row: 50,
+            bytes,
+            now: begun + after,
+            chance: 1.0,
+        };
+        budget.failed(failed).map(|retry| retry.notice)
+    };
+    let day = Duration::from_hours(24);
+    let minute = Duration::from_mins(1);
+    let almost = Duration::from_mins(24 * 60 - 1);
+    for after in [Duration::ZERO, minute, almost] {
+        let notice = lose(after, 0).unwrap();
+        assert_eq!((notice.tries, notice.wait), (None, minute));
+    }
+    assert!(lose(almost, 1).is_ok(), "progress renews the patience");
+    assert!(lose(day, 1).is_ok());
+    assert!(lose(day * 2, 1).is_err());
 }

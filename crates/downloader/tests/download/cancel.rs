@@ -1,4 +1,4 @@
-//! A cancelled download has ended when it says so: no connection, no thread, no file.
+//! A cancelled download has ended when it says so: no connection, no thread, and what came is kept.
 
 use downloader::{DownloadError, SourceErrorKind, TransferState};
 
@@ -35,14 +35,14 @@ async fn while_the_body_comes() {
         [Open::Body(vec![Step::Give(500_000), Step::Hang])],
     );
     cancel_in(TransferState::Receiving, &bench, &script).await;
-    assert_eq!(bench.snapshot().bytes_done, 0);
+    assert_eq!(bench.snapshot().bytes_done, 500_000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn while_it_waits_before_the_next_try() {
     let bench = Bench::new(b"model");
     let asked = std::time::Duration::from_hours(1);
-    let error = failure(SourceErrorKind::Dns).with_retry_after(asked);
+    let error = failure(SourceErrorKind::Status(503)).with_retry_after(asked);
     let script = Script::new(b"model", [Open::Fail(error)]);
     cancel_in(TransferState::BackingOff, &bench, &script).await;
 }
@@ -55,7 +55,7 @@ async fn while_the_caller_does_not_take_its_notices() {
         .try_send(downloader::RetryNotice {
             cause: downloader::RetryCause::IntegrityMismatch,
             try_number: 2,
-            tries: 2,
+            tries: Some(2),
             wait: std::time::Duration::ZERO,
             bytes_kept: 0,
             detail: String::new(),
@@ -78,7 +78,7 @@ async fn before_it_began() {
 #[tokio::test(start_paused = true)]
 async fn while_bytes_are_hashed_and_written_it_ends_as_cancelled_or_verified_and_never_in_between()
 {
-    let content = content(8 * 1024 * 1024);
+    let content = content(7 * 1024 * 1024);
     let bench = Bench::new(&content);
     let script = Script::new(&content, [whole()]);
     let cancel = async {
@@ -91,7 +91,11 @@ async fn while_bytes_are_hashed_and_written_it_ends_as_cancelled_or_verified_and
     let (result, ()) = with_moving_clock(async { tokio::join!(work, cancel) }).await;
     match result {
         Ok(verified) => assert_eq!(std::fs::read(verified.path()).unwrap(), content),
-        Err(DownloadError::Cancelled) => assert!(bench.files().is_empty()),
-        Err(error) => panic!("{error:?}"),
+        Err(unfinished) => {
+            assert!(matches!(unfinished.reason, DownloadError::Cancelled));
+            // What the writer had not taken yet is lost, and that is little.
+            let lost = bench.spec.size_bytes - unfinished.bytes_kept;
+            assert!(lost <= 3 * 1024 * 1024, "{lost} bytes are lost");
+        }
     }
 }

@@ -26,7 +26,7 @@ async fn a_partial_that_another_process_writes_is_left_alone() {
     let script = Script::new(b"model", [Open::Body(vec![Step::Hang])]);
 
     let work = downloader::download(&bench.spec, &script, &bench.meter, &bench.cancellation);
-    let error = work.await.unwrap_err();
+    let error = work.await.unwrap_err().reason;
 
     assert!(matches!(error, DownloadError::InUse { .. }), "{error:?}");
     assert_eq!(fs::read(&bench.spec.partial).unwrap(), b"theirs");
@@ -54,7 +54,7 @@ async fn a_folder_that_is_missing_is_told_with_its_path() {
     let script = Script::new(b"model", [Open::Body(vec![Step::Hang])]);
 
     let work = downloader::download(&bench.spec, &script, &bench.meter, &bench.cancellation);
-    let error = work.await.unwrap_err();
+    let error = work.await.unwrap_err().reason;
 
     let DownloadError::Io { path, .. } = error else {
         panic!("{error:?}");

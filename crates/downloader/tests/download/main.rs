@@ -6,6 +6,10 @@
 
 mod cancel;
 mod disk;
+mod line;
+mod network;
+mod ranges;
+mod resume;
 mod retry;
 mod script;
 mod stall;

@@ -35,7 +35,7 @@ async fn eight_tries_without_a_byte_are_the_end_and_every_one_is_told() {
     let numbers: Vec<_> = notices.iter().map(|notice| notice.try_number).collect();
     assert_eq!(numbers, [2, 3, 4, 5, 6, 7, 8]);
     for notice in notices {
-        assert_eq!(notice.tries, 8);
+        assert_eq!(notice.tries, Some(8));
         assert_eq!(
             notice.cause,
             RetryCause::Source(SourceErrorKind::Status(503))

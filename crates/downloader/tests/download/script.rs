@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use downloader::{
-    ByteStream, Digest, DownloadError, DownloadSpec, Limits, OpenReason, RetryNotice, Source,
-    SourceError, SourceErrorKind, TransferMeter, TransferSnapshot, VerifiedPartial, download,
+    BootId, ByteStream, ConnectionBudget, Digest, DownloadError, DownloadSpec, Limits, OnEnd,
+    OpenReason, RetryNotice, Source, SourceError, SourceErrorKind, TransferMeter, TransferSnapshot,
+    VerifiedPartial, download,
 };
 use futures_util::stream;
 use sha2::Digest as _;
@@ -18,6 +19,8 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, advance};
 use tokio_util::sync::CancellationToken;
+
+use crate::line::Line;
 
 /// What a source does when it is asked to open a range.
 pub(crate) enum Open {
@@ -74,10 +77,11 @@ impl Script {
         self.open_bodies.load(Ordering::SeqCst)
     }
 
-    fn body(&self, start: u64, steps: Vec<Step>) -> ByteStream {
+    fn body(&self, range: Range<u64>, steps: Vec<Step>) -> ByteStream {
         self.open_bodies.fetch_add(1, Ordering::SeqCst);
         let guard = BodyGuard(self.open_bodies);
-        let rest = self.content.slice(usize::try_from(start).unwrap()..);
+        let offset = |offset| usize::try_from(offset).unwrap();
+        let rest = self.content.slice(offset(range.start)..offset(range.end));
         let state = (guard, rest, VecDeque::from(steps));
         Box::pin(stream::unfold(
             state,
@@ -111,13 +115,12 @@ async fn next_item(
 
 impl Source for Script {
     async fn open(&self, range: Range<u64>, reason: OpenReason) -> Result<ByteStream, SourceError> {
-        let start = range.start;
-        self.asked.lock().unwrap().push((range, reason));
+        self.asked.lock().unwrap().push((range.clone(), reason));
         let next = self.opens.lock().unwrap().pop_front();
         match next.unwrap_or_else(|| panic!("the source was asked once more than scripted")) {
             Open::Fail(error) => Err(error),
             Open::Hang => std::future::pending().await,
-            Open::Body(steps) => Ok(self.body(start, steps)),
+            Open::Body(steps) => Ok(self.body(range, steps)),
         }
     }
 }
@@ -160,13 +163,17 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new(content: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (retries, notices) = mpsc::channel(64);
+        let (retries, notices) = mpsc::channel(1024);
         Self {
             spec: DownloadSpec {
                 digest: sha256(content),
                 size_bytes: content.len() as u64,
                 partial: folder.path().join("blob.hive-partial"),
+                on_end: OnEnd::Keep,
                 limits: Limits::default(),
+                connections: ConnectionBudget::new(16),
+                rate_limits: Vec::new(),
+                boot_id: BootId::new("this boot"),
             },
             folder,
             cancellation: CancellationToken::new(),
@@ -177,13 +184,38 @@ impl Bench {
 
     /// Downloads while the clock moves as fast as the download lets it.
     pub(crate) async fn download(&self, script: &Script) -> Result<VerifiedPartial, DownloadError> {
-        let work = download(&self.spec, script, &self.meter, &self.cancellation);
-        let result = with_moving_clock(work).await;
+        let result = self.run(script).await;
         assert_eq!(script.open_bodies(), 0, "a body outlived the download");
-        if result.is_err() {
-            assert_eq!(self.files(), Vec::<PathBuf>::new(), "a file was left");
-        }
         result
+    }
+
+    /// The same over a line.
+    pub(crate) async fn download_from(
+        &self,
+        line: &Line,
+    ) -> Result<VerifiedPartial, DownloadError> {
+        let result = self.run(line).await;
+        assert_eq!(line.open_bodies(), 0, "a body outlived the download");
+        result
+    }
+
+    async fn run(&self, source: &impl Source) -> Result<VerifiedPartial, DownloadError> {
+        let work = download(&self.spec, source, &self.meter, &self.cancellation);
+        let result = with_moving_clock(work).await;
+        result.map_err(|unfinished| {
+            let kept = unfinished.bytes_kept;
+            assert_eq!(self.snapshot().bytes_done, kept);
+            assert_eq!(self.files().is_empty(), kept == 0, "{kept} bytes are kept");
+            unfinished.reason
+        })
+    }
+
+    /// Makes another download of the same file possible, with a meter of its own.
+    pub(crate) fn renew(&mut self) {
+        let (retries, notices) = mpsc::channel(1024);
+        self.meter = TransferMeter::new(retries);
+        self.notices = Mutex::new(notices);
+        self.cancellation = CancellationToken::new();
     }
 
     /// The retries that were told since the last call.

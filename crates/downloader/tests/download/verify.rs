@@ -2,7 +2,9 @@
 
 use std::io::Read;
 
-use downloader::{Digest, DownloadError, OpenReason, RetryCause, SourceErrorKind, TransferState};
+use downloader::{
+    Digest, DownloadError, OnEnd, OpenReason, RetryCause, SourceErrorKind, TransferState,
+};
 use proptest::prelude::*;
 
 use crate::script::{Bench, Open, Script, Step, content, sha256, whole};
@@ -50,22 +52,40 @@ async fn an_empty_file_needs_no_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_verified_and_not_placed_is_removed() {
+async fn what_is_verified_and_not_placed_stays_and_needs_no_further_request() {
     let bench = Bench::new(b"model");
+    drop(
+        bench
+            .download(&Script::new(b"model", [whole()]))
+            .await
+            .unwrap(),
+    );
+    let again = Script::new(b"model", []);
+    let verified = bench.download(&again).await.unwrap();
+    assert_eq!(read(&verified), b"model");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_verified_and_not_placed_is_removed_where_nothing_is_to_be_kept() {
+    let mut bench = Bench::new(b"model");
+    bench.spec.on_end = OnEnd::Discard;
     let script = Script::new(b"model", [whole()]);
     drop(bench.download(&script).await.unwrap());
     assert!(bench.files().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_verified_and_placed_stays() {
-    let bench = Bench::new(b"model");
+async fn what_is_verified_and_placed_stays_alone() {
+    let mut bench = Bench::new(b"model");
     let script = Script::new(b"model", [whole()]);
+    bench.spec.limits.record_bytes = 1;
     let verified = bench.download(&script).await.unwrap();
+    assert_eq!(bench.files().len(), 2);
     let blob = bench.folder().join("blob");
     std::fs::rename(verified.path(), &blob).unwrap();
     drop(verified);
-    assert_eq!(std::fs::read(blob).unwrap(), b"model");
+    assert_eq!(std::fs::read(&blob).unwrap(), b"model");
+    assert_eq!(bench.files(), [blob]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,3 +85,18 @@ fn a_token_is_never_printed() {
     let token = HubToken::new("hf_secret".to_owned(), "HF_TOKEN");
     assert!(!format!("{token:?}").contains("hf_secret"));
 }
+
+#[test]
+fn the_hub_is_not_asked_when_the_variable_says_so() {
+    for (value, offline) in [
+        ("1", true),
+        ("true", true),
+        ("YES", true),
+        ("0", false),
+        ("", false),
+    ] {
+        let variables = [("HF_HUB_OFFLINE", value)];
+        assert_eq!(is_offline(environment(&variables)), offline, "{value}");
+    }
+    assert!(!is_offline(environment(&[])));
+}

@@ -1,11 +1,18 @@
 //! The HTTP clients and the rule that the token leaves for the Hub's origin only.
 
-use std::{error::Error, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use hf_hub::{HFClient, HFError};
 use model_store::{RepoId, RepoKind};
 use reqwest::{
-    Client, ClientBuilder, Method, Response,
+    Certificate, Client, ClientBuilder, Method, Response, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, RANGE},
     redirect::Policy,
@@ -45,14 +52,23 @@ pub enum HubSetupError {
         /// Where it came from.
         place: String,
     },
+    /// The certificates cannot be read.
+    #[error("cannot read the certificates in `{}`", .path.display())]
+    BadCertificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl Hub {
-    /// Sets up the clients; sends nothing. `cache` is told to hf-hub so that it looks nowhere else.
-    pub(crate) fn new(
-        settings: HubSettings,
-        cache: &std::path::Path,
-    ) -> Result<Self, HubSetupError> {
+    /// Sets up the clients: reads the certificates, sends nothing. `cache` is told to hf-hub so that it looks nowhere
+    /// else.
+    pub(crate) fn new(settings: HubSettings, cache: &Path) -> Result<Self, HubSetupError> {
+        let settings = without_readable_token(settings);
+        let certificates = certificates(settings.ca_file.as_deref())?;
+        let client = || client(&settings, certificates.as_deref());
         let endpoint = settings.endpoint.clone();
         let policy = Policy::custom(move |attempt| {
             let stays = attempt.url().origin() == endpoint.origin();
@@ -67,16 +83,13 @@ impl Hub {
             .endpoint(settings.endpoint.as_str().trim_end_matches('/'))
             .token(token.map_or(NO_TOKEN, |token| token.expose()))
             .cache_dir(cache)
-            .client(client(&settings).redirect(policy).build()?)
+            .client(client()?.redirect(policy).build()?)
             .retry_max_attempts(0)
             .build()?;
         Ok(Self {
             api,
-            own: client(&settings).redirect(Policy::none()).build()?,
-            cdn: client(&settings)
-                .redirect(Policy::none())
-                .http1_only()
-                .build()?,
+            own: client()?.redirect(Policy::none()).build()?,
+            cdn: client()?.redirect(Policy::none()).http1_only().build()?,
             authorization: token.map(authorization).transpose()?,
             settings,
         })
@@ -84,6 +97,16 @@ impl Hub {
 
     pub(crate) fn has_token(&self) -> bool {
         self.authorization.is_some()
+    }
+
+    /// Whether nothing may be asked.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.settings.is_offline
+    }
+
+    /// The proxy on the way to an address.
+    pub(super) fn proxy(&self, url: &Url) -> Option<String> {
+        self.settings.proxies.named_for(url)
     }
 
     pub(crate) fn limits(&self) -> &HubLimits {
@@ -146,7 +169,12 @@ impl Hub {
             http.range = range,
             "the hub answered"
         );
-        Ok(response)
+        match self.proxy(url) {
+            Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Err(failure::proxy_wants_login(url, &proxy))
+            }
+            _ => Ok(response),
+        }
     }
 
     /// Asks the Hub and follows its redirects as long as they stay there.
@@ -175,7 +203,9 @@ impl Hub {
         answer: impl Future<Output = Result<Response, reqwest::Error>>,
     ) -> Result<Response, HubError> {
         match tokio::time::timeout(self.settings.limits.headers, answer).await {
-            Ok(answer) => answer.map_err(|error| failure::of_request(error, url)),
+            Ok(answer) => {
+                answer.map_err(|error| failure::of_request(error, url, self.proxy(url).as_deref()))
+            }
             Err(_) => Err(failure::no_headers(url)),
         }
     }
@@ -217,14 +247,52 @@ impl Hub {
     }
 }
 
-fn client(settings: &HubSettings) -> ClientBuilder {
-    Client::builder()
+fn client(
+    settings: &HubSettings,
+    certificates: Option<&[Certificate]>,
+) -> Result<ClientBuilder, reqwest::Error> {
+    let client = Client::builder()
         .user_agent(&settings.user_agent)
         .connect_timeout(settings.limits.connect)
         .referer(false)
         .dns_resolver(Arc::new(SystemResolver {
             limit: settings.limits.connect,
-        }))
+        }));
+    let client = match certificates {
+        Some(certificates) => client.tls_certs_only(certificates.iter().cloned()),
+        None => client,
+    };
+    settings.proxies.lead(client)
+}
+
+/// A proxy reads what goes over plain http, so no token goes that way.
+fn without_readable_token(mut settings: HubSettings) -> HubSettings {
+    let endpoint = &settings.endpoint;
+    if endpoint.scheme() == "http"
+        && let Some(proxy) = settings.proxies.named_for(endpoint)
+        && settings.token.take().is_some()
+    {
+        tracing::warn!(
+            hub.proxy = proxy,
+            "the hub is asked over plain http and a proxy, which could read the token: it is not sent"
+        );
+    }
+    settings
+}
+
+/// The certificates of a file in PEM; a file without one would refuse every server.
+fn certificates(file: Option<&Path>) -> Result<Option<Vec<Certificate>>, HubSetupError> {
+    let Some(path) = file else { return Ok(None) };
+    let bad = |source| HubSetupError::BadCertificates {
+        path: path.to_owned(),
+        source,
+    };
+    let pem = std::fs::read(path).map_err(|error| bad(error.into()))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|error| bad(error.into()))?;
+    if found.is_empty() {
+        return Err(bad("there is no certificate in it".into()));
+    }
+    Ok(Some(found))
 }
 
 fn authorization(token: &crate::HubToken) -> Result<HeaderValue, HubSetupError> {

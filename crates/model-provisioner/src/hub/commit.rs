@@ -1,8 +1,12 @@
 //! The commit that a revision points to, asked through hf-hub.
 
+use std::time::Duration;
+
+use downloader::SourceErrorKind;
 use hf_hub::{HFError, repository::RepoSibling};
 use model_store::{Commit, RepoId, RepoKind};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
+use url::Url;
 
 use super::{Hub, HubError, HubErrorKind, Missing, failure};
 
@@ -27,7 +31,7 @@ impl Hub {
         let answer = tokio::time::timeout(limits.headers, self.info(repo, revision)).await;
         let (sha, siblings) = match answer {
             Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Err(self.hub_error(error, &url)),
+            Ok(Err(error)) => return Err(self.with_wait(self.hub_error(error, &url), &url).await),
             Err(_) => return Err(failure::no_headers(&url)),
         };
         let commit = sha
@@ -71,10 +75,29 @@ impl Hub {
         }
     }
 
+    /// hf-hub passes on a `Retry-After` in seconds, and neither one with a date nor `RateLimit`: for these the same
+    /// address is asked once more by hand. An answer that is none of a busy Hub says that there is nothing to wait for.
+    async fn with_wait(&self, mut error: HubError, url: &Url) -> HubError {
+        let is_busy = error.kind == HubErrorKind::Transfer(SourceErrorKind::RateLimited);
+        if !is_busy || error.retry_after.is_some() {
+            return error;
+        }
+        error.retry_after = match self.ask_following(Method::GET, url.clone()).await {
+            Ok(answer) if answer.status().is_success() => Some(Duration::ZERO),
+            Ok(answer) => {
+                failure::of_response(&answer, self.has_token(), Missing::Repository).retry_after
+            }
+            Err(_) => None,
+        };
+        error
+    }
+
     /// hf-hub types its errors by the call, the Hub by `X-Error-Code`: the latter is what counts.
-    fn hub_error(&self, error: HFError, url: &url::Url) -> HubError {
+    fn hub_error(&self, error: HFError, url: &Url) -> HubError {
         let (context, retry_after) = match error {
-            HFError::Request { source, .. } => return failure::of_request(source, url),
+            HFError::Request { source, .. } => {
+                return failure::of_request(source, url, self.proxy(url).as_deref());
+            }
             HFError::Http { context }
             | HFError::AuthRequired { context }
             | HFError::Forbidden { context }
@@ -94,6 +117,11 @@ impl Hub {
         };
         let status = StatusCode::from_u16(context.status.as_u16()).unwrap_or_default();
         let code = context.error_code.as_deref();
+        if let Some(proxy) = self.proxy(url)
+            && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            return failure::proxy_wants_login(url, &proxy);
+        }
         let kind = failure::kind_of_status(status, code, self.has_token(), Missing::Repository);
         let message = context
             .server_message

@@ -16,9 +16,22 @@ pub(crate) struct HubError {
     pub(crate) detail: String,
     /// How long the server asks to wait.
     pub(crate) retry_after: Option<Duration>,
+    /// Whether there is no time for another try, whatever its kind.
+    pub(crate) is_final: bool,
     /// The error below.
     #[source]
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// How much a failed question is worth asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Persistence {
+    /// The same question gets the same answer.
+    Never,
+    /// A server's trouble: it passes, or it does not pass soon.
+    Tries,
+    /// The Hub cannot be reached: the network may come back in the night.
+    Network,
 }
 
 /// The kinds of it.
@@ -70,28 +83,32 @@ impl HubError {
             address: address.into(),
             detail: detail.into(),
             retry_after: None,
+            is_final: false,
             source: None,
         }
     }
 
-    /// Whether asking again may help.
-    pub(crate) fn is_transient(&self) -> bool {
+    /// How much it is worth asking again.
+    pub(crate) fn persistence(&self) -> Persistence {
         match self.kind {
-            HubErrorKind::Denied(_) | HubErrorKind::Missing(_) => false,
+            _ if self.is_final => Persistence::Never,
+            HubErrorKind::Denied(_) | HubErrorKind::Missing(_) => Persistence::Never,
             HubErrorKind::Transfer(kind) => match kind {
-                SourceErrorKind::Dns
-                | SourceErrorKind::Connect
-                | SourceErrorKind::HeadersTimeout
+                SourceErrorKind::Dns | SourceErrorKind::Connect => Persistence::Network,
+                SourceErrorKind::HeadersTimeout
                 | SourceErrorKind::RateLimited
                 | SourceErrorKind::Proxy
-                | SourceErrorKind::Cut => true,
-                SourceErrorKind::Status(status) => status >= 500 || status == 408,
-                SourceErrorKind::Tls
+                | SourceErrorKind::Cut
+                | SourceErrorKind::Status(408 | 425 | 429 | 500 | 502..=504 | 506..) => {
+                    Persistence::Tries
+                }
+                SourceErrorKind::Status(_)
+                | SourceErrorKind::Tls
                 | SourceErrorKind::Unauthorized
                 | SourceErrorKind::NotFound
                 | SourceErrorKind::Changed
                 | SourceErrorKind::BadUpstream
-                | SourceErrorKind::TooManyRedirects => false,
+                | SourceErrorKind::TooManyRedirects => Persistence::Never,
             },
         }
     }
@@ -149,5 +166,49 @@ impl fmt::Display for Missing {
             Self::Revision => "revision",
             Self::File => "file",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn persistence(kind: impl Into<HubErrorKind>) -> Persistence {
+        HubError::new(kind, "", "").persistence()
+    }
+
+    #[test]
+    fn every_kind_of_failure_is_asked_again_as_the_table_says() {
+        use Persistence::{Network, Never, Tries};
+        for (kind, expected) in [
+            (SourceErrorKind::Dns, Network),
+            (SourceErrorKind::Connect, Network),
+            (SourceErrorKind::Tls, Never),
+            (SourceErrorKind::HeadersTimeout, Tries),
+            (SourceErrorKind::RateLimited, Tries),
+            (SourceErrorKind::Unauthorized, Never),
+            (SourceErrorKind::NotFound, Never),
+            (SourceErrorKind::Changed, Never),
+            (SourceErrorKind::BadUpstream, Never),
+            (SourceErrorKind::TooManyRedirects, Never),
+            (SourceErrorKind::Proxy, Tries),
+            (SourceErrorKind::Cut, Tries),
+        ] {
+            assert_eq!(persistence(kind), expected, "{kind}");
+        }
+        assert_eq!(persistence(HubErrorKind::Denied(Denial::Gated)), Never);
+        assert_eq!(persistence(HubErrorKind::Missing(Missing::File)), Never);
+    }
+
+    #[test]
+    fn every_status_is_asked_again_as_the_table_says() {
+        for status in 0..600 {
+            let expected = match status {
+                408 | 425 | 429 | 500 | 502..=504 | 506..=599 => Persistence::Tries,
+                _ => Persistence::Never,
+            };
+            let kind = SourceErrorKind::Status(status);
+            assert_eq!(persistence(kind), expected, "{status}");
+        }
     }
 }

@@ -59,10 +59,26 @@ pub(crate) fn kind_of_status(
 }
 
 /// What an error of the HTTP client means. Its URL is cut off: it may carry a signature.
-pub(crate) fn of_request(error: reqwest::Error, url: &Url) -> HubError {
-    let kind = if find::<LookupFailed>(&error).is_some() {
+///
+/// Where a `proxy` is on the way, it is the one whose name is looked up and to whom the connection goes, and it alone
+/// decides whether there is a tunnel through it. What TLS says comes from beyond it.
+pub(crate) fn of_request(error: reqwest::Error, url: &Url, proxy: Option<&str>) -> HubError {
+    let is_lookup = find::<LookupFailed>(&error).is_some();
+    let is_tls = find::<rustls::Error>(&error).is_some();
+    if let Some(proxy) = proxy
+        && (is_lookup || error.is_connect())
+        && !is_tls
+    {
+        let error = error.without_url();
+        let detail = format!("the proxy {proxy}: {}", deepest(&error));
+        return HubError {
+            source: Some(Box::new(error)),
+            ..HubError::new(SourceErrorKind::Proxy, address(url), detail)
+        };
+    }
+    let kind = if is_lookup {
         SourceErrorKind::Dns
-    } else if find::<rustls::Error>(&error).is_some() {
+    } else if is_tls {
         SourceErrorKind::Tls
     } else if error.is_connect() {
         SourceErrorKind::Connect
@@ -79,6 +95,12 @@ pub(crate) fn of_request(error: reqwest::Error, url: &Url) -> HubError {
         source: Some(Box::new(error)),
         ..HubError::new(kind, address(url), "")
     }
+}
+
+/// The proxy wants to know who asks (407).
+pub(crate) fn proxy_wants_login(url: &Url, proxy: &str) -> HubError {
+    let detail = format!("the proxy {proxy} wants a user and a password in its address");
+    HubError::new(SourceErrorKind::Proxy, address(url), detail)
 }
 
 /// The headers did not come in time.

@@ -2,7 +2,10 @@
 
 use std::{
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use downloader::{
@@ -12,8 +15,9 @@ use futures_util::TryStreamExt;
 use model_store::{Commit, RepoId};
 use reqwest::{
     Method, Response, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_RANGE},
+    header::{CONTENT_ENCODING, CONTENT_RANGE, ETAG},
 };
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{Denial, Hub, HubError, Missing, failure, redirect};
@@ -21,16 +25,33 @@ use super::{Denial, Hub, HubError, Missing, failure, redirect};
 /// How often a refused signed address is renewed before the refusal is believed.
 const RENEWALS: usize = 3;
 
+/// Answers with the whole file to a range of it before the source is taken for one that serves no ranges. One may be
+/// a slip of a cache.
+const WHOLES: u32 = 2;
+
 /// One file at a pinned commit, with the identity that it must have.
 pub(crate) struct HubFile {
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) repo: RepoId,
-    pub(crate) commit: Commit,
-    pub(crate) path: String,
-    pub(crate) digest: Digest,
-    pub(crate) bytes: u64,
+    hub: Arc<Hub>,
+    repo: RepoId,
+    commit: Commit,
+    path: String,
+    digest: Digest,
+    bytes: u64,
     /// The address that last served it.
-    pub(crate) address: Mutex<Option<Url>>,
+    address: Mutex<Option<Address>>,
+    /// Many ranges that miss an address ask for it once.
+    resolving: Semaphore,
+    /// How often in a row a range was answered with the whole file.
+    wholes: AtomicU32,
+}
+
+/// Where a file is, for as long as its signature is accepted.
+#[derive(Clone, Debug)]
+struct Address {
+    url: Url,
+    /// The entity tag of its first answer: all ranges under one address must be of one entity. It says nothing of the
+    /// entity's bytes, and another address may have another one.
+    etag: Option<String>,
 }
 
 /// An answer that may be read, or the news that a signed address is not accepted any more.
@@ -45,36 +66,76 @@ impl Source for HubFile {
             && !matches!(after, RetryCause::Source(_))
         {
             // Wrong or missing bytes under an address that was accepted: another one may lead to a better place.
-            self.set_address(None);
+            *self.address() = None;
         }
         let mut expired = None;
         for _ in 0..=RENEWALS {
-            let url = match self.address() {
-                Some(url) => url,
-                None => self.resolve().await?,
-            };
-            let answer = self.fetch(&url, &range).await;
+            let address = self.resolved().await?;
+            let answer = self.fetch(&address, &range).await;
             if !matches!(answer, Ok(Answer::Body(_))) {
                 // Whatever went wrong, the next try asks the Hub anew.
-                self.set_address(None);
+                self.forget(&address.url);
             }
             match answer? {
-                Answer::Body(response) => return Ok(stream(response, url)),
+                Answer::Body(response) => return Ok(stream(response, address.url)),
                 Answer::Expired(error) => expired = Some(error),
             }
         }
         let expired = expired.unwrap_or_else(|| redirect::too_many(&self.hub.settings.endpoint));
         Err(expired.into())
     }
+
+    fn serves_ranges(&self) -> bool {
+        self.wholes.load(Ordering::Relaxed) < WHOLES
+    }
 }
 
 impl HubFile {
-    /// Asks the Hub where the file is, and whether it is still the pinned one.
-    async fn resolve(&self) -> Result<Url, HubError> {
-        let resolved = self
+    /// A file of `bytes` bytes with this hash; `url` is where it is, when that is known.
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        repo: RepoId,
+        commit: Commit,
+        path: String,
+        (digest, bytes): (Digest, u64),
+        url: Option<Url>,
+    ) -> Self {
+        Self {
+            hub,
+            repo,
+            commit,
+            path,
+            digest,
+            bytes,
+            address: Mutex::new(url.map(Address::new)),
+            resolving: Semaphore::new(1),
+            wholes: AtomicU32::new(0),
+        }
+    }
+
+    /// The address that is accepted as far as is known; asks the Hub where there is none.
+    async fn resolved(&self) -> Result<Address, HubError> {
+        // A semaphore that is never closed always gives its permit.
+        let _one_asks = self.resolving.acquire().await;
+        let known = self.address().clone();
+        match known {
+            Some(address) => Ok(address),
+            None => self.resolve().await,
+        }
+    }
+
+    /// Asks the Hub where the file is, and whether it is still the pinned one. Another one is not believed at once.
+    async fn resolve(&self) -> Result<Address, HubError> {
+        let mut resolved = self
             .hub
             .resolve(&self.repo, &self.commit, &self.path)
             .await?;
+        if resolved.digest != Some(self.digest) {
+            resolved = self
+                .hub
+                .resolve(&self.repo, &self.commit, &self.path)
+                .await?;
+        }
         if resolved.digest != Some(self.digest) {
             return Err(HubError::new(
                 SourceErrorKind::Changed,
@@ -82,13 +143,14 @@ impl HubFile {
                 format!("the hash of {} is not the pinned one", self.path),
             ));
         }
-        self.set_address(Some(resolved.url.clone()));
-        Ok(resolved.url)
+        let address = Address::new(resolved.url);
+        *self.address() = Some(address.clone());
+        Ok(address)
     }
 
-    async fn fetch(&self, url: &Url, range: &Range<u64>) -> Result<Answer, HubError> {
+    async fn fetch(&self, address: &Address, range: &Range<u64>) -> Result<Answer, HubError> {
         let is_whole = *range == (0..self.bytes);
-        let mut url = url.clone();
+        let mut url = address.url.clone();
         for _ in 0..=redirect::MAX_HOPS {
             // Some CDNs refuse huge files without a range; the Hub itself serves small ones whole.
             let ranged = self.bytes > 0 && !(is_whole && self.hub.is_hub(&url));
@@ -107,6 +169,7 @@ impl HubFile {
                 )));
             } else if status.is_success() {
                 self.check(&response, range)?;
+                self.check_entity(&address.url, &response)?;
                 return Ok(Answer::Body(response));
             } else {
                 return Err(failure::of_response(
@@ -144,6 +207,7 @@ impl HubFile {
                     self.bytes
                 );
                 if content_range.trim() == expected {
+                    self.wholes.store(0, Ordering::Relaxed);
                     return Ok(());
                 }
                 let seen = failure::clean(content_range);
@@ -153,6 +217,10 @@ impl HubFile {
                 ))
             }
             StatusCode::OK if *range == (0..self.bytes) => Ok(()),
+            StatusCode::OK => {
+                self.wholes.fetch_add(1, Ordering::Relaxed);
+                Err(failure::nonsense(url, "the whole file instead of a range"))
+            }
             status => Err(failure::nonsense(
                 url,
                 format!("status {status} to a range of the file"),
@@ -160,15 +228,41 @@ impl HubFile {
         }
     }
 
-    fn address(&self) -> Option<Url> {
-        self.address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Whether the answer is of the entity that this address has led to so far.
+    fn check_entity(&self, url: &Url, response: &Response) -> Result<(), HubError> {
+        let Some(seen) = failure::text(response.headers(), ETAG.as_str()) else {
+            return Ok(());
+        };
+        let mut address = self.address();
+        let Some(address) = address.as_mut().filter(|address| address.url == *url) else {
+            return Ok(());
+        };
+        let known = address.etag.get_or_insert_with(|| seen.to_owned());
+        if known == seen {
+            return Ok(());
+        }
+        Err(failure::nonsense(
+            url,
+            "another file under the same address",
+        ))
     }
 
-    fn set_address(&self, url: Option<Url>) {
-        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = url;
+    /// Takes an address out of use, unless another has taken its place already.
+    fn forget(&self, url: &Url) {
+        let mut address = self.address();
+        if address.as_ref().is_some_and(|address| address.url == *url) {
+            *address = None;
+        }
+    }
+
+    fn address(&self) -> MutexGuard<'_, Option<Address>> {
+        self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Address {
+    const fn new(url: Url) -> Self {
+        Self { url, etag: None }
     }
 }
 
@@ -182,7 +276,7 @@ fn is_expired(status: StatusCode) -> bool {
 
 fn stream(response: Response, url: Url) -> ByteStream {
     Box::pin(response.bytes_stream().map_err(move |error| {
-        let mut error = failure::of_request(error, &url);
+        let mut error = failure::of_request(error, &url, None);
         error.kind = SourceErrorKind::Cut.into();
         SourceError::from(error)
     }))

@@ -1,8 +1,10 @@
 //! Where a redirect leads, and where it must not.
 
+use std::net::Ipv4Addr;
+
 use downloader::SourceErrorKind;
 use reqwest::header::{HeaderMap, LOCATION};
-use url::Url;
+use url::{Host, Url};
 
 use super::{HubError, failure};
 
@@ -26,7 +28,33 @@ pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, HubError> {
     if !target.username().is_empty() || target.password().is_some() {
         return Err(refused(from, "a redirect with credentials in its address"));
     }
+    if from.scheme() == "https" && is_private(&target) {
+        return Err(refused(from, "a redirect into a private network"));
+    }
     Ok(target)
+}
+
+/// Whether an address names a machine of a private network by its number. Names are the look-up's: a mirror inside
+/// has one, and its certificate.
+fn is_private(url: &Url) -> bool {
+    let is_private_v4 = |address: Ipv4Addr| {
+        address.is_private()
+            || address.is_loopback()
+            || address.is_link_local()
+            || address.is_unspecified()
+    };
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_private_v4(address),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || address.to_ipv4_mapped().is_some_and(is_private_v4)
+        }
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 /// The redirects do not end.
@@ -58,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_are_followed_to_web_addresses_only_and_never_down_to_http() {
+    fn d14_redirects_are_followed_to_web_addresses_only_and_never_down_to_http() {
         let hub = "https://hub.example/a/b";
         for (location, target) in [
             (
@@ -75,6 +103,18 @@ mod tests {
             (
                 "ftp://cdn.example/z",
                 Err("a redirect to neither http nor https"),
+            ),
+            (
+                "https://169.254.169.254/latest",
+                Err("a redirect into a private network"),
+            ),
+            (
+                "https://[::ffff:10.0.0.1]/",
+                Err("a redirect into a private network"),
+            ),
+            (
+                "https://localhost/",
+                Err("a redirect into a private network"),
             ),
             (
                 "https://u:p@cdn.example/",

@@ -123,7 +123,7 @@ async fn read_page(response: Response, url: &Url) -> Result<Vec<u8>, HubError> {
     while let Some(bytes) = body
         .try_next()
         .await
-        .map_err(|error| failure::of_request(error, url))?
+        .map_err(|error| failure::of_request(error, url, None))?
     {
         if page.len() + bytes.len() > MAX_PAGE_BYTES {
             return Err(failure::nonsense(url, "a page of the listing without end"));

@@ -1,6 +1,6 @@
 //! The errors of the parts as the one error of a download.
 
-use std::{error::Error, io};
+use std::{error::Error, io, path::PathBuf, sync::Arc};
 
 use downloader::{DownloadError, SourceError};
 use model_store::{RepoId, StoreError};
@@ -27,7 +27,7 @@ pub(crate) fn of_hub(error: HubError, repo: &RepoId, hub: &Hub) -> ProvisionErro
             kind,
             address: error.address,
             detail: error.detail,
-            source: error.source,
+            source: error.source.map(Arc::from),
         },
     }
 }
@@ -43,7 +43,7 @@ pub(crate) fn of_download(
     let storage = |fault, path, source| ProvisionError::Storage {
         fault,
         path,
-        source,
+        source: Arc::new(source),
     };
     match error {
         DownloadError::Cancelled => ProvisionError::Cancelled,
@@ -88,7 +88,7 @@ fn of_source(error: SourceError, repo: &RepoId, hub: &Hub) -> ProvisionError {
             kind: kind.into(),
             address: hub.page(&repo.to_string()),
             detail: error.detail,
-            source: below.and_then(Result::err),
+            source: below.and_then(Result::err).map(Arc::from),
         },
     }
 }
@@ -98,7 +98,7 @@ pub(crate) fn of_store(error: StoreError) -> ProvisionError {
     let storage = |fault, path, source| ProvisionError::Storage {
         fault,
         path,
-        source,
+        source: Arc::new(source),
     };
     let text = error.to_string();
     match error {
@@ -116,6 +116,21 @@ pub(crate) fn of_store(error: StoreError) -> ProvisionError {
             blob.as_str().into(),
             io::Error::other(text),
         ),
+    }
+}
+
+/// The disk refused outside of the store's own doing.
+pub(crate) fn of_disk(source: io::Error, path: PathBuf) -> ProvisionError {
+    let fault = match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StorageFault::DiskFull,
+        io::ErrorKind::PermissionDenied => StorageFault::PermissionDenied,
+        io::ErrorKind::ReadOnlyFilesystem => StorageFault::ReadOnly,
+        _ => StorageFault::Io,
+    };
+    ProvisionError::Storage {
+        fault,
+        path,
+        source: Arc::new(source),
     }
 }
 

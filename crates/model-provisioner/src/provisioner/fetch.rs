@@ -1,26 +1,24 @@
-//! One file: from its place in the plan to a verified blob in the store.
+//! One file of a download: from its place in the plan to a blob in the store, over a transfer that others may share.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{ops::ControlFlow, sync::Arc};
 
-use downloader::{DownloadSpec, RetryNotice, TransferMeter, VerifiedPartial};
-use model_store::{BlobLock, BlobName, Existing, RepoPath, StoreError};
-use tokio::{
-    sync::{OwnedMutexGuard, mpsc},
-    task::spawn_blocking,
-};
-use tokio_util::sync::CancellationToken;
+use downloader::RetryNotice;
+use model_store::{BlobName, RepoPath};
 use url::Url;
 
 use super::{
-    failure,
-    patience::ask_patiently,
+    blocking, failure, landing, on_disk,
+    patience::Asker,
     planned::{Identity, Target},
+    sharing::{News, Next, Outcome, Panicked, Ticket},
+    space::{Need, Reservation},
+    transfer::{BlobTransfer, Landed},
     transfers::Transfers,
 };
-use crate::{Notice, ProvisionError, ProvisionEvent, RetryEvent, hub::HubFile};
+use crate::{Notice, ProvisionError, ProvisionEvent, RetryEvent};
 
-/// Retries that may wait to be told; the transfer waits when they are that many.
-const RETRIES_IN_FLIGHT: usize = 4;
+/// How a transfer ends.
+pub(crate) type End = Result<Landed, ProvisionError>;
 
 /// A file that is in the store.
 pub(crate) struct Fetched {
@@ -35,12 +33,6 @@ pub(crate) struct Fetched {
 pub(crate) struct FileJob {
     transfers: Arc<Transfers>,
     target: Target,
-}
-
-/// Both locks of a blob: inside this process, and with the Hub's other clients.
-struct Locked {
-    _inside: OwnedMutexGuard<()>,
-    _across: BlobLock,
 }
 
 impl FileJob {
@@ -59,35 +51,43 @@ impl FileJob {
 
     /// Fetches the file unless the store has it by now.
     pub(crate) async fn fetch(self) -> Result<Fetched, ProvisionError> {
-        let cancellation = self.transfers.cancellation.clone();
-        let ready = cancellation.run_until_cancelled(self.make_ready()).await;
-        let (identity, address, locked) = ready.unwrap_or(Err(ProvisionError::Cancelled))?;
-        let Some(locked) = locked else {
-            return self.verified(&identity, 0).await;
-        };
-        let verified = self.transfer(&identity, address).await?;
-        self.place(verified, &identity).await?;
-        drop(locked);
-        self.verified(&identity, identity.bytes).await
-    }
-
-    /// Knows the file and holds its locks; without locks when the store has it. Can be dropped at any point.
-    async fn make_ready(&self) -> Result<(Identity, Option<Url>, Option<Locked>), ProvisionError> {
-        let (identity, address) = self.identity().await?;
+        let (identity, address) = self.unless_cancelled(self.identity()).await?;
         self.transfers
             .board
             .sized(self.target.index, identity.bytes);
         if self.may_reuse(&identity) && self.is_stored(&identity).await? {
-            return Ok((identity, address, None));
+            return self.verified(&identity, 0).await;
         }
-        let locked = self.lock(&identity).await?;
-        if self.may_reuse(&identity) && self.is_stored(&identity).await? {
-            return Ok((identity, address, None));
+        let _reservation = self.reserve(&identity).await?;
+        loop {
+            let joining = self.join(&identity, address.as_ref());
+            let ticket = self.unless_cancelled(async { Ok(joining.await) }).await?;
+            let is_first = ticket.is_first;
+            let landed = match self.follow(ticket, &identity).await? {
+                Ok(landed) => landed,
+                // The way to another repository is closed. That says nothing about the way to this one.
+                Err(error)
+                    if !is_first
+                        && error.is_of_another_repository(&self.transfers.planned.repo) =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(error.of_file(self.target.path.as_str())),
+            };
+            if let ControlFlow::Break(received) = self.land(&landed, &identity).await? {
+                return self.verified(&identity, received).await;
+            }
         }
-        if self.target.identity.is_none() {
-            self.check_space(&identity).await?;
-        }
-        Ok((identity, address, Some(locked)))
+    }
+
+    /// Ends at once when the download is cancelled. For work that can be dropped at any point.
+    async fn unless_cancelled<Answer>(
+        &self,
+        work: impl Future<Output = Result<Answer, ProvisionError>>,
+    ) -> Result<Answer, ProvisionError> {
+        let cancellation = &self.transfers.cancellation;
+        let done = cancellation.run_until_cancelled(work).await;
+        done.unwrap_or(Err(ProvisionError::Cancelled))
     }
 
     /// The hash and size: from the listing, else from the file's own resolve, which also says where it is.
@@ -99,18 +99,16 @@ impl FileJob {
             inner,
             planned,
             events,
+            board,
             ..
         } = &*self.transfers;
         let path = self.target.path.as_str();
-        let ask = || inner.hub.resolve(&planned.repo, &planned.commit, path);
-        let resolved = ask_patiently(
-            inner.hub.limits(),
-            events,
-            Some((self.target.index, path)),
-            ask,
-        )
-        .await
-        .map_err(|error| failure::of_hub(error, &planned.repo, &inner.hub))?;
+        let asker = Asker::File(self.target.index, path, board);
+        let question = inner.question(&planned.repo, events, asker);
+        let resolved = question
+            .ask(|| inner.hub.resolve(&planned.repo, &planned.commit, path))
+            .await
+            .map_err(|error| failure::of_hub(error, &planned.repo, &inner.hub))?;
         match (resolved.digest, resolved.bytes) {
             (Some(digest), Some(bytes)) => Ok((Identity::new(digest, bytes)?, Some(resolved.url))),
             _ => Err(ProvisionError::NoHash {
@@ -120,193 +118,135 @@ impl FileJob {
     }
 
     fn may_reuse(&self, identity: &Identity) -> bool {
-        let fetched = self
-            .transfers
-            .fetched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        !self.transfers.force || fetched.contains(&identity.blob)
+        !self.transfers.force || self.transfers.has_fetched(&identity.blob)
     }
 
     async fn is_stored(&self, identity: &Identity) -> Result<bool, ProvisionError> {
         let (folder, identity) = (self.transfers.planned.folder.clone(), identity.clone());
-        self.on_disk(move || folder.has_blob(&identity.blob, identity.bytes))
-            .await
+        on_disk(move || folder.has_blob(&identity.blob, identity.bytes)).await
     }
 
-    async fn check_space(&self, identity: &Identity) -> Result<(), ProvisionError> {
-        let store = self.transfers.inner.store.clone();
-        let free_bytes = self.on_disk(move || store.free_bytes()).await?;
-        if identity.bytes > free_bytes {
-            let needed_bytes = identity.bytes;
-            return Err(ProvisionError::InsufficientStorage {
-                needed_bytes,
-                free_bytes,
-            });
+    /// Reserves the space of a file whose size the plan did not know.
+    async fn reserve(&self, identity: &Identity) -> Result<Option<Reservation>, ProvisionError> {
+        if self.target.identity.is_some() {
+            return Ok(None);
         }
-        Ok(())
+        let need = Need::new(identity, &self.transfers.planned.folder);
+        let reserved = self.transfers.inner.reserve(vec![need]).await?;
+        Ok(Some(reserved))
     }
 
-    async fn lock(&self, identity: &Identity) -> Result<Locked, ProvisionError> {
+    /// Sits down at the blob's transfer, or begins it.
+    async fn join(&self, identity: &Identity, address: Option<&Url>) -> Ticket<End> {
         let Transfers { inner, planned, .. } = &*self.transfers;
-        let folder = &planned.folder;
-        let inside = match inner.locks.of(&folder.blob_path(&identity.blob)) {
-            Ok(lock) => lock,
-            Err(held) => {
-                if !planned.has_twins(&identity.blob) {
-                    self.tell_of_waiting().await?;
-                }
-                held.lock_owned().await
-            }
+        let transfer = BlobTransfer {
+            inner: Arc::clone(inner),
+            repo: planned.repo.clone(),
+            commit: planned.commit.clone(),
+            path: self.target.path.clone(),
+            folder: planned.folder.clone(),
+            identity: identity.clone(),
+            address: address.cloned(),
+            force: !self.may_reuse(identity),
         };
-        let (taken, blob) = (folder.clone(), identity.blob.clone());
-        let across = match self.on_disk(move || taken.try_lock_blob(&blob)).await? {
-            Some(lock) => lock,
-            None => {
-                self.tell_of_waiting().await?;
-                let lock = folder.lock_blob(&identity.blob).await;
-                lock.map_err(failure::of_store)?
-            }
-        };
-        Ok(Locked {
-            _inside: inside,
-            _across: across,
-        })
+        let work = |line| transfer.run(line);
+        inner.sharing.join(identity.digest, work).await
     }
 
-    async fn tell_of_waiting(&self) -> Result<(), ProvisionError> {
-        let path = self.target.path.to_string();
-        tracing::info!(
-            file.path = path,
-            "waiting for another download of the same blob"
-        );
-        let notice = Notice::WaitsForOtherDownload { path };
-        self.transfers
-            .events
-            .send(ProvisionEvent::Notice(notice))
-            .await
-    }
-
-    /// Receives and verifies the bytes. Ends only when nothing of the transfer runs any more.
-    async fn transfer(
+    /// Waits for the transfer's end and tells what happens to it. After a cancel the place at it is given up.
+    async fn follow(
         &self,
+        mut ticket: Ticket<End>,
         identity: &Identity,
-        address: Option<Url>,
-    ) -> Result<VerifiedPartial, ProvisionError> {
+    ) -> Result<End, ProvisionError> {
         let Transfers {
-            inner,
             planned,
             events,
             board,
             cancellation,
             ..
         } = &*self.transfers;
-        let path = self.target.path.to_string();
-        let folder = planned.folder.clone();
-        self.on_disk(move || folder.prepare_blob_folder()).await?;
-        let spec = DownloadSpec {
-            digest: identity.digest,
-            size_bytes: identity.bytes,
-            partial: planned.folder.partial_path(&identity.blob),
-            limits: inner.transfer.clone(),
+        let (index, path) = (self.target.index, self.target.path.to_string());
+        if !ticket.is_first && !planned.has_twins(&identity.blob) {
+            self.tell(News::WaitsForOtherProgram).await;
+        }
+        let bytes_total = identity.bytes;
+        board.begun(index, &path, bytes_total, ticket.meter());
+        let started = ProvisionEvent::FileStarted {
+            index,
+            path,
+            bytes_total,
         };
-        let source = HubFile {
-            hub: Arc::clone(&inner.hub),
-            repo: planned.repo.clone(),
-            commit: planned.commit.clone(),
-            path: path.clone(),
-            digest: identity.digest,
-            bytes: identity.bytes,
-            address: Mutex::new(address),
+        // After a cancel nobody needs to hear of it.
+        let _ = events.send(started).await;
+        let outcome = loop {
+            match cancellation.run_until_cancelled(ticket.next()).await {
+                Some(Next::News(news)) => self.tell(news).await,
+                Some(Next::Ended(outcome)) => break Some(outcome),
+                None => break None,
+            }
         };
-        let index = self.target.index;
-        tracing::info!(
-            file.path = path,
-            file.size_bytes = identity.bytes,
-            "downloading"
-        );
-        events
-            .send(ProvisionEvent::FileStarted {
-                index,
-                path: path.clone(),
-                bytes_total: identity.bytes,
-            })
-            .await?;
-        let (sender, retries) = mpsc::channel(RETRIES_IN_FLIGHT);
-        let meter = Arc::new(TransferMeter::new(sender));
-        board.begun(index, &path, identity.bytes, Arc::clone(&meter));
-        let ended = CancellationToken::new();
-        let receiving = async {
-            let result = downloader::download(&spec, &source, &meter, cancellation).await;
-            ended.cancel();
-            result
-        };
-        let (result, ()) = tokio::join!(receiving, self.tell_retries(retries, &ended));
         board.ended(index);
-        result.map_err(|error| failure::of_download(error, &path, &planned.repo, &inner.hub))
+        let Some(outcome) = outcome else {
+            ticket.leave().await;
+            return Err(ProvisionError::Cancelled);
+        };
+        Ok(end_of(outcome))
     }
 
-    /// Passes every retry on, the last ones after the transfer's end.
-    async fn tell_retries(
-        &self,
-        mut retries: mpsc::Receiver<RetryNotice>,
-        ended: &CancellationToken,
-    ) {
-        loop {
-            let notice = tokio::select! {
-                biased;
-                notice = retries.recv() => notice,
-                () = ended.cancelled() => None,
-            };
-            let Some(notice) = notice else { return };
-            tracing::warn!(
-                file.path = %self.target.path,
-                retry.cause = ?notice.cause,
-                retry.detail = notice.detail,
-                retry.try_number = notice.try_number,
-                retry.wait_ms = u64::try_from(notice.wait.as_millis()).unwrap_or(u64::MAX),
-                retry.kept_bytes = notice.bytes_kept,
-                "trying again"
-            );
-            let retry = RetryEvent {
-                file: Some((self.target.index, self.target.path.to_string())),
-                cause: notice.cause,
-                message: notice.detail,
-                try_number: notice.try_number,
-                tries: notice.tries,
-                wait: notice.wait,
-                bytes_kept: notice.bytes_kept,
-            };
-            // After a cancel nobody needs to hear of a retry.
-            let _ = self
-                .transfers
-                .events
-                .send(ProvisionEvent::Retry(retry))
-                .await;
+    /// After a cancel nobody needs to hear of it.
+    async fn tell(&self, news: News) {
+        let event = match news {
+            News::Retry(notice) => ProvisionEvent::Retry(self.retry(&notice)),
+            News::WaitsForOtherProgram => {
+                let path = self.target.path.to_string();
+                ProvisionEvent::Notice(Notice::WaitsForOtherDownload { path })
+            }
+        };
+        let _ = self.transfers.events.send(event).await;
+    }
+
+    fn retry(&self, notice: &RetryNotice) -> RetryEvent {
+        tracing::warn!(
+            file.path = %self.target.path,
+            retry.cause = ?notice.cause,
+            retry.detail = notice.detail,
+            retry.try_number = notice.try_number,
+            retry.wait_ms = u64::try_from(notice.wait.as_millis()).unwrap_or(u64::MAX),
+            retry.kept_bytes = notice.bytes_kept,
+            "trying again"
+        );
+        RetryEvent {
+            file: Some((self.target.index, self.target.path.to_string())),
+            cause: notice.cause,
+            message: notice.detail.clone(),
+            try_number: notice.try_number,
+            tries: notice.tries,
+            wait: notice.wait,
+            bytes_kept: notice.bytes_kept,
         }
     }
 
-    /// Makes the verified file the blob.
-    async fn place(
+    /// Has the blob in this repository too, and says how many bytes of it this download counts as received. Goes on
+    /// where another program fetched it and this download is to fetch it itself.
+    async fn land(
         &self,
-        verified: VerifiedPartial,
+        landed: &Landed,
         identity: &Identity,
-    ) -> Result<(), ProvisionError> {
-        let (folder, blob) = (self.transfers.planned.folder.clone(), identity.blob.clone());
-        let existing = if self.transfers.force {
-            Existing::Replace
-        } else {
-            Existing::Keep
-        };
-        self.on_disk(move || folder.place_blob(verified.file(), verified.path(), &blob, existing))
-            .await?;
-        let mut fetched = self
-            .transfers
-            .fetched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        fetched.insert(identity.blob.clone());
-        Ok(())
+    ) -> Result<ControlFlow<u64>, ProvisionError> {
+        if !landed.is_fetched && !self.may_reuse(identity) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let own = self.transfers.planned.folder.clone();
+        if landed.folder.path() != own.path() {
+            let (from, identity) = (landed.folder.clone(), identity.clone());
+            blocking(move || landing::take_over(&identity.blob, identity.bytes, &from, &own))
+                .await?;
+        }
+        if landed.is_fetched {
+            self.transfers.note_fetched(&identity.blob);
+        }
+        Ok(ControlFlow::Break(landed.count(identity.bytes)))
     }
 
     async fn verified(
@@ -337,14 +277,9 @@ impl FileJob {
             bytes_received: received,
         })
     }
+}
 
-    async fn on_disk<Answer: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<Answer, StoreError> + Send + 'static,
-    ) -> Result<Answer, ProvisionError> {
-        match spawn_blocking(work).await {
-            Ok(answer) => answer.map_err(failure::of_store),
-            Err(lost) => Err(failure::of_lost_task(lost)),
-        }
-    }
+/// A panic of the transfer goes on in each of its waiters.
+fn end_of(outcome: Outcome<End>) -> End {
+    outcome.unwrap_or_else(|Panicked(words)| std::panic::resume_unwind(Box::new(words)))
 }

@@ -3,6 +3,7 @@
 use downloader::Digest;
 use model_store::{BlobName, Commit, RepoFolder, RepoId, RepoPath};
 
+use super::space::Need;
 use crate::{Plan, ProvisionError};
 
 /// A plan with what the transfers need of it.
@@ -36,17 +37,13 @@ pub(crate) struct Identity {
 }
 
 impl Planned {
-    /// Refuses, before the first byte, what the disk cannot hold.
-    pub(crate) fn check_space(&self) -> Result<(), ProvisionError> {
-        match self.plan.bytes_to_fetch {
-            Some(needed_bytes) if needed_bytes > self.plan.free_bytes => {
-                Err(ProvisionError::InsufficientStorage {
-                    needed_bytes,
-                    free_bytes: self.plan.free_bytes,
-                })
-            }
-            _ => Ok(()),
-        }
+    /// What the disk must hold for the files that are not here and whose size is known.
+    pub(crate) fn needs(&self) -> Vec<Need> {
+        let missing = self.targets.iter().filter(|target| !target.is_here);
+        missing
+            .filter_map(|target| target.identity.as_ref())
+            .map(|identity| Need::new(identity, &self.folder))
+            .collect()
     }
 
     /// Whether several files of the plan have the same bytes, so that one of them waits for another.

@@ -1,16 +1,18 @@
 //! From a reference to the files to fetch, at one commit.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use downloader::Digest;
 use model_store::{Commit, RepoFolder, RepoId, RepoKind, RepoPath};
 use tokio::time::Instant;
 
 use super::{
-    DownloadRequest, Inner,
+    DownloadRequest, Inner, blocking,
     events::Events,
-    failure,
-    patience::ask_patiently,
+    failure, origin,
+    patience::{Asker, Question},
     planned::{Identity, Planned, Target},
+    space::Space,
 };
 use crate::{
     Access, HubErrorKind, Notice, Plan, PlannedFile, ProvisionError, ProvisionEvent,
@@ -31,17 +33,20 @@ impl Inner {
         &self,
         request: &DownloadRequest,
     ) -> Result<Plan, ProvisionError> {
-        let limit = self.hub.limits().tree;
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + self.hub.limits().tree;
         let repo = request.model.repo();
-        let pinning = self.hub.pin(repo, request.model.revision());
-        let pinned = match tokio::time::timeout_at(deadline, pinning).await {
-            Ok(pinned) => pinned.map_err(|error| failure::of_hub(error, repo, &self.hub))?,
-            Err(_) => return Err(failure::of_hub(self.hub.silent(repo), repo, &self.hub)),
+        let nobody = Events::none();
+        // A person waits for it: without a network it says so at once.
+        let question = Question {
+            deadline: Some(deadline),
+            network_patience: Duration::ZERO,
+            ..self.question(repo, &nobody, Asker::Download(ProvisionPhase::Resolving))
         };
-        let mut planned = self
-            .list(request, pinned, deadline, &Events::none())
-            .await?;
+        let pinned = question
+            .ask(|| self.hub.pin(repo, request.model.revision()))
+            .await
+            .map_err(|error| failure::of_hub(error, repo, &self.hub))?;
+        let mut planned = self.list(request, pinned, &question).await?;
         let asking = self.access(&planned);
         planned.plan.access = tokio::time::timeout_at(deadline, asking)
             .await
@@ -51,7 +56,7 @@ impl Inner {
 
     /// Resolves and plans for a download.
     pub(crate) async fn prepare(
-        &self,
+        self: &Arc<Self>,
         request: &DownloadRequest,
         events: &Events,
     ) -> Result<Planned, ProvisionError> {
@@ -59,18 +64,52 @@ impl Inner {
             .send(ProvisionEvent::Phase(ProvisionPhase::Resolving))
             .await?;
         let repo = request.model.repo();
-        let limits = self.hub.limits();
         tracing::info!(model.reference = %request.model, "resolving");
-        let ask = || self.hub.pin(repo, request.model.revision());
-        let pinned = ask_patiently(limits, events, None, ask)
+        let resolving = Asker::Download(ProvisionPhase::Resolving);
+        let pinned = self
+            .question(repo, events, resolving)
+            .ask(|| self.hub.pin(repo, request.model.revision()))
             .await
             .map_err(|error| failure::of_hub(error, repo, &self.hub))?;
         tracing::info!(model.repo = %repo, model.commit = %pinned.commit, "resolved");
         events
             .send(ProvisionEvent::Phase(ProvisionPhase::Planning))
             .await?;
-        self.list(request, pinned, Instant::now() + limits.tree, events)
-            .await
+        let planning = Asker::Download(ProvisionPhase::Planning);
+        let question = Question {
+            deadline: Some(Instant::now() + self.hub.limits().tree),
+            ..self.question(repo, events, planning)
+        };
+        let planned = self.list(request, pinned, &question).await?;
+        self.tell_of_other_commits(&planned, events).await?;
+        Ok(planned)
+    }
+
+    /// Where a branch has moved since a partial was begun, says what is kept and how to finish it.
+    async fn tell_of_other_commits(
+        self: &Arc<Self>,
+        planned: &Planned,
+        events: &Events,
+    ) -> Result<(), ProvisionError> {
+        let (inner, repo) = (Arc::clone(self), planned.repo.clone());
+        let wanted: HashSet<Digest> = planned.needs().iter().map(|need| need.digest).collect();
+        let kept = blocking(move || {
+            origin::kept(&inner.store, &repo, |digest| {
+                !wanted.contains(digest) && !inner.sharing.is_running(digest)
+            })
+        });
+        for (commit, bytes) in kept.await? {
+            if commit == planned.plan.commit {
+                continue;
+            }
+            let notice = Notice::KeptFromOtherCommit {
+                repo: planned.plan.repo.clone(),
+                commit,
+                bytes,
+            };
+            events.send(ProvisionEvent::Notice(notice)).await?;
+        }
+        Ok(())
     }
 
     /// Lists, selects and compares with the store.
@@ -78,12 +117,11 @@ impl Inner {
         &self,
         request: &DownloadRequest,
         pinned: PinnedCommit,
-        deadline: Instant,
-        events: &Events,
+        question: &Question<'_>,
     ) -> Result<Planned, ProvisionError> {
         let repo = request.model.repo();
         let commit = pinned.commit.clone();
-        let listing = self.listing(repo, pinned, deadline, events).await?;
+        let listing = self.listing(pinned, question).await?;
         let paths = safe_paths(repo, &listing.files)?;
         let listed: Vec<ListedFile> = listing
             .files
@@ -104,24 +142,18 @@ impl Inner {
             .map_err(|error| failure::of_selection(error, repo, wanted.selector))?;
         let targets = targets(&listing, &paths, &selection)?;
         let folder = self.store.repo(repo);
-        let (targets, free_bytes) = self
+        let (targets, space) = self
             .compare(folder.clone(), targets, request.force_download)
             .await?;
         let main = selection.main.map(|at| paths[at].clone());
-        let plan = plan(
-            request,
-            &commit,
-            &targets,
-            selection,
-            main.as_ref(),
-            free_bytes,
-        );
+        let plan = plan(request, &commit, &targets, selection, main.as_ref(), space);
         tracing::info!(
             model.repo = %repo,
             plan.files = plan.files.len(),
             plan.size_bytes = plan.bytes_total,
             plan.reused_bytes = plan.bytes_reused,
-            store.free_bytes = free_bytes,
+            store.free_bytes = space.free_bytes,
+            store.reserved_bytes = space.reserved_bytes,
             "planned"
         );
         Ok(Planned {
@@ -137,22 +169,18 @@ impl Inner {
     /// The listing with sizes and hashes, or after the limit the names that came with the commit.
     async fn listing(
         &self,
-        repo: &RepoId,
         pinned: PinnedCommit,
-        deadline: Instant,
-        events: &Events,
+        question: &Question<'_>,
     ) -> Result<Listing, ProvisionError> {
         let started = Instant::now();
-        let ask = || self.hub.tree(repo, &pinned.commit);
-        let asking = ask_patiently(self.hub.limits(), events, None, ask);
-        let failed = match tokio::time::timeout_at(deadline, asking).await {
-            Ok(Ok(files)) => {
+        let repo = question.repo;
+        let failed = match question.ask(|| self.hub.tree(repo, &pinned.commit)).await {
+            Ok(files) => {
                 let files = sorted(files);
                 let has_sizes = true;
                 return Ok(Listing { files, has_sizes });
             }
-            Ok(Err(error)) => error,
-            Err(_) => self.hub.silent(repo),
+            Err(error) => error,
         };
         // Without the names that came with the commit there is nothing to go on with.
         let is_final = !matches!(failed.kind, HubErrorKind::Transfer(_));
@@ -167,7 +195,8 @@ impl Inner {
             hub.waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
             "size unknown"
         );
-        events
+        question
+            .events
             .send(ProvisionEvent::Notice(Notice::SizeUnknown {
                 waited,
                 reason,
@@ -190,20 +219,18 @@ impl Inner {
         folder: RepoFolder,
         mut targets: Vec<Target>,
         force: bool,
-    ) -> Result<(Vec<Target>, u64), ProvisionError> {
-        let store = self.store.clone();
-        let comparing = tokio::task::spawn_blocking(move || {
+    ) -> Result<(Vec<Target>, Space), ProvisionError> {
+        let space = Arc::clone(&self.space);
+        blocking(move || {
             for target in targets.iter_mut().filter(|_| !force) {
                 if let Some(identity) = &target.identity {
-                    target.is_here = folder.has_blob(&identity.blob, identity.bytes)?;
+                    let is_here = folder.has_blob(&identity.blob, identity.bytes);
+                    target.is_here = is_here.map_err(failure::of_store)?;
                 }
             }
-            Ok((targets, store.free_bytes()?))
-        });
-        match comparing.await {
-            Ok(compared) => compared.map_err(failure::of_store),
-            Err(lost) => Err(failure::of_lost_task(lost)),
-        }
+            Ok((targets, space.space()?))
+        })
+        .await
     }
 
     /// Whether the Hub serves the selected file, or the first one.
@@ -275,7 +302,7 @@ fn plan(
     targets: &[Target],
     selection: Selection,
     main: Option<&RepoPath>,
-    free_bytes: u64,
+    space: Space,
 ) -> Plan {
     let bytes_of = |target: &Target| target.identity.as_ref().map(|identity| identity.bytes);
     let bytes_total: Option<u64> = targets.iter().map(bytes_of).sum();
@@ -309,7 +336,8 @@ fn plan(
         bytes_total,
         bytes_reused,
         bytes_to_fetch: bytes_total.map(|total| total.saturating_sub(bytes_reused)),
-        free_bytes,
+        free_bytes: space.free_bytes,
+        reserved_bytes: space.reserved_bytes,
         left_out: selection.left_out,
         others: selection.others,
         access: Access::Unchecked,

@@ -1,12 +1,12 @@
 //! The figures of a download, from the meters of its transfers.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use downloader::TransferMeter;
+use downloader::{TransferMeter, TransferState};
 use tokio::time::Instant;
 
 use super::planned::Target;
@@ -33,14 +33,20 @@ struct State {
     files_verified: u32,
     /// Bytes received by transfers that have ended.
     bytes_received: u64,
+    /// Bytes that these left, in partials and in blobs.
+    bytes_kept: u64,
     total: Rate,
     active: BTreeMap<u32, Active>,
+    /// Files whose question to the Hub waits for the network.
+    without_network: BTreeSet<u32>,
 }
 
 struct Active {
     path: String,
     bytes: u64,
     meter: Arc<TransferMeter>,
+    /// Bytes that the transfer had received before this download shared it.
+    bytes_before: u64,
     rate: Rate,
 }
 
@@ -61,8 +67,10 @@ impl Board {
                 bytes_verified: 0,
                 files_verified: 0,
                 bytes_received: 0,
+                bytes_kept: 0,
                 total: Rate::default(),
                 active: BTreeMap::new(),
+                without_network: BTreeSet::new(),
             }),
         }
     }
@@ -83,18 +91,44 @@ impl Board {
         let active = Active {
             path: path.to_owned(),
             bytes,
+            bytes_before: meter.snapshot().bytes_received,
             meter,
             rate: Rate::default(),
         };
         self.state().active.insert(index, active);
     }
 
-    /// A transfer ended, one way or the other.
+    /// A transfer ended, or this download shares it no more.
     pub(crate) fn ended(&self, index: u32) {
         let mut state = self.state();
         if let Some(active) = state.active.remove(&index) {
-            state.bytes_received += active.meter.snapshot().bytes_received;
+            state.bytes_received += active.bytes_received();
+            state.bytes_kept += active.meter.snapshot().bytes_done;
         }
+    }
+
+    /// The question for a file waits for the network, or does no more.
+    pub(crate) fn waits_for_network(&self, index: u32, waits: bool) {
+        let mut state = self.state();
+        if waits {
+            state.without_network.insert(index);
+        } else {
+            state.without_network.remove(&index);
+        }
+    }
+
+    /// Whether there is something to wait for the network for, and nothing that goes on without it.
+    pub(crate) fn is_without_network(&self) -> bool {
+        let state = self.state();
+        let mut transfers = state.active.values();
+        let all_wait = transfers
+            .all(|active| active.meter.snapshot().state == TransferState::WaitingForNetwork);
+        all_wait && !(state.without_network.is_empty() && state.active.is_empty())
+    }
+
+    /// Bytes that transfers of this download received, or found received, and that are still here.
+    pub(crate) fn bytes_kept(&self) -> u64 {
+        self.state().bytes_kept
     }
 
     /// A file is in the store.
@@ -113,7 +147,7 @@ impl Board {
         let mut limited_by = None;
         for (index, active) in &mut state.active {
             let snapshot = active.meter.snapshot();
-            bytes_received += snapshot.bytes_received;
+            bytes_received += snapshot.bytes_received - active.bytes_before;
             limited_by = limited_by.or(snapshot.limited_by);
             files.push(FileTransfer {
                 index: *index,
@@ -141,6 +175,12 @@ impl Board {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Active {
+    fn bytes_received(&self) -> u64 {
+        self.meter.snapshot().bytes_received - self.bytes_before
     }
 }
 

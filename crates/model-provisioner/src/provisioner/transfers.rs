@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use model_store::BlobName;
@@ -20,7 +23,7 @@ use super::{
     planned::{Planned, Target},
     progress::{Board, INTERVAL},
 };
-use crate::{ProvisionError, ProvisionEvent};
+use crate::{ProvisionError, ProvisionEvent, ProvisionPhase};
 
 /// What the transfers of one download share.
 pub(crate) struct Transfers {
@@ -30,18 +33,20 @@ pub(crate) struct Transfers {
     pub(crate) events: Events,
     pub(crate) board: Board,
     /// Blobs that this download fetched: even with `force`, once is enough.
-    pub(crate) fetched: Mutex<HashSet<BlobName>>,
+    fetched: Mutex<HashSet<BlobName>>,
     /// Ends every transfer: when the caller cancels, and when one of them fails.
     pub(crate) cancellation: CancellationToken,
 }
 
-/// Fetches every file of the plan that the store lacks. When this returns, no transfer runs any more.
+/// Fetches every file of the plan that the store lacks. When this returns, no transfer runs any more but those that
+/// another download shares, and `kept` knows what all of them left.
 pub(crate) async fn run(
     inner: &Arc<Inner>,
     planned: &Arc<Planned>,
     force: bool,
     events: &Events,
     cancellation: &CancellationToken,
+    kept: &AtomicU64,
 ) -> Result<Vec<Fetched>, ProvisionError> {
     let cancellation = cancellation.child_token();
     let transfers = Arc::new(Transfers {
@@ -67,7 +72,9 @@ pub(crate) async fn run(
     for target in here {
         fetched.push(FileJob::new(&transfers, target).reuse().await?);
     }
-    fetched.extend(transfers.fetch_all(missing).await?);
+    let ended = transfers.fetch_all(missing).await;
+    kept.store(transfers.board.bytes_kept(), Ordering::Relaxed);
+    fetched.extend(ended?);
     fetched.sort_unstable_by_key(|file| file.index);
     events.send_figures(ProvisionEvent::Progress(
         transfers.board.sample(Instant::now()),
@@ -76,6 +83,20 @@ pub(crate) async fn run(
 }
 
 impl Transfers {
+    pub(crate) fn has_fetched(&self, blob: &BlobName) -> bool {
+        let fetched = self.fetched.lock();
+        fetched
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(blob)
+    }
+
+    pub(crate) fn note_fetched(&self, blob: &BlobName) {
+        let fetched = self.fetched.lock();
+        fetched
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(blob.clone());
+    }
+
     /// Keeps a few transfers running until all are done or one fails; then stops and joins the rest.
     async fn fetch_all(
         self: &Arc<Self>,
@@ -85,6 +106,7 @@ impl Transfers {
         let mut running = JoinSet::new();
         let mut fetched = Vec::with_capacity(waiting.len());
         let mut failed = None;
+        let mut phase = ProvisionPhase::Downloading;
         let mut figures = interval(INTERVAL);
         figures.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -105,12 +127,27 @@ impl Transfers {
                 },
                 now = figures.tick() => {
                     self.events.send_figures(ProvisionEvent::Progress(self.board.sample(now)));
+                    self.tell_phase(&mut phase).await;
                 }
             }
         }
         match failed {
             None => Ok(fetched),
             Some(error) => Err(error),
+        }
+    }
+
+    /// Tells when nothing goes on but waiting for the network, and when something does again.
+    async fn tell_phase(&self, told: &mut ProvisionPhase) {
+        let phase = if self.board.is_without_network() {
+            ProvisionPhase::WaitingForNetwork
+        } else {
+            ProvisionPhase::Downloading
+        };
+        if phase != *told {
+            *told = phase;
+            // After a cancel nobody needs to hear of it.
+            let _ = self.events.send(ProvisionEvent::Phase(phase)).await;
         }
     }
 

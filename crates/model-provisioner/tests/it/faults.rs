@@ -8,7 +8,7 @@ use model_provisioner::{HubErrorKind, HubLimits, ProvisionError, SourceErrorKind
 use crate::harness::{Machine, limits, tiny};
 
 #[tokio::test]
-async fn wrong_bytes_are_an_integrity_mismatch_and_nothing_is_published() {
+async fn d16_wrong_bytes_are_an_integrity_mismatch_and_nothing_is_published() {
     let hub = FakeHub::builder().repository(tiny()).start().await;
     hub.on(Requests::cdn()).answer(Fault::WrongByteAt(200_000));
     let machine = Machine::new(&hub);
@@ -22,7 +22,7 @@ async fn wrong_bytes_are_an_integrity_mismatch_and_nothing_is_published() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_said_and_goes_on() {
+async fn d5_a_body_that_breaks_off_is_said_and_goes_on() {
     let hub = FakeHub::builder().repository(tiny()).start().await;
     hub.on(Requests::cdn().first(1))
         .answer(Fault::CutAfter(100_000));
@@ -83,7 +83,7 @@ async fn a_hub_that_asks_to_slow_down_is_asked_again() {
 }
 
 #[tokio::test]
-async fn an_expired_address_is_renewed_without_a_word() {
+async fn d11_an_expired_address_is_renewed_without_a_word() {
     let hub = FakeHub::builder().repository(tiny()).start().await;
     hub.on(Requests::cdn().first(1))
         .answer(Fault::SignedUrlExpired);
@@ -102,7 +102,7 @@ async fn an_expired_address_is_renewed_without_a_word() {
 }
 
 #[tokio::test]
-async fn answers_that_are_not_the_file_are_refused_by_kind() {
+async fn d14_d15_d18_d20_answers_that_are_not_the_file_are_refused_by_kind() {
     let other_hash = "0".repeat(64);
     let target = |target: &str| Fault::SetHeader("Location", target.to_owned());
     let resolve = || Requests::to(Route::Resolve);
@@ -210,4 +210,69 @@ async fn a_file_without_a_hash_is_not_fetched() {
         ProvisionError::NoHash { path } => assert_eq!(path, "a.gguf"),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn d15_d18_d20_an_answer_that_was_wrong_once_is_asked_for_anew() {
+    let other_hash = format!("\"{}\"", "0".repeat(64));
+    for (requests, fault) in [
+        (
+            Requests::to(Route::Resolve).first(1),
+            Fault::SetHeader("X-Linked-Etag", other_hash),
+        ),
+        (Requests::cdn().first(1), Fault::Gzip),
+        (
+            Requests::cdn().first(1),
+            Fault::SetHeader("Content-Range", "bytes 1-2/3".to_owned()),
+        ),
+        (
+            Requests::cdn().first(1),
+            Fault::RemoveHeader("Content-Range"),
+        ),
+    ] {
+        let hub = FakeHub::builder().repository(tiny()).start().await;
+        hub.on(requests).answer(fault.clone());
+        let outcome = Machine::new(&hub).download("org/tiny").await;
+        outcome
+            .result
+            .unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        let resolves = hub.api().requests_of(&Requests::to(Route::Resolve)).len();
+        assert_eq!(resolves, 2, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn d15_another_entity_under_one_address_is_refused_and_the_bytes_are_kept() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    hub.on(Requests::cdn().first(1))
+        .answer(Fault::CutAfter(100_000));
+    hub.on(Requests::cdn().first(1))
+        .answer(Fault::SetHeader("ETag", "\"one\"".to_owned()));
+    hub.on(Requests::cdn().nth(2))
+        .answer(Fault::SetHeader("ETag", "\"another\"".to_owned()));
+    let outcome = Machine::new(&hub).download("org/tiny").await;
+    let story = outcome.story();
+    assert!(
+        story.contains(&"retry Source(BadUpstream)".to_owned()),
+        "{story:?}"
+    );
+    outcome.result.unwrap();
+    let ranges: Vec<_> = hub
+        .cdn()
+        .requests()
+        .iter()
+        .map(|seen| seen.header("range").map(str::to_owned))
+        .collect();
+    assert_eq!(ranges[2].as_deref(), Some("bytes=100000-299999"));
+}
+
+#[tokio::test]
+async fn d17_a_server_that_ignores_ranges_is_read_from_the_start() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    hub.on(Requests::cdn().first(1))
+        .answer(Fault::CutAfter(100_000));
+    hub.on(Requests::cdn()).answer(Fault::IgnoreRange);
+    let machine = Machine::new(&hub);
+    let outcome = machine.download("org/tiny").await;
+    outcome.result.unwrap();
 }

@@ -8,8 +8,9 @@ use std::{
 
 use fake_hub::{Content, FakeHub, Repository};
 use model_provisioner::{
-    DownloadRequest, HubLimits, HubSettings, HubToken, ModelReference, ProvisionError,
-    ProvisionEvent, Provisioner, ProvisionerSettings, PublishedModel, TransferLimits,
+    DownloadRequest, HubLimits, HubSettings, HubSetupError, HubToken, ModelReference,
+    ProvisionError, ProvisionEvent, Provisioner, ProvisionerSettings, Proxies, PublishedModel,
+    TransferLimits,
 };
 use model_store::ModelStore;
 use tempfile::TempDir;
@@ -29,6 +30,8 @@ pub(crate) struct Machine {
 /// What a caller was told and how it ended.
 pub(crate) struct Outcome {
     pub(crate) result: Result<PublishedModel, ProvisionError>,
+    /// What a download that ended early leaves for the next.
+    pub(crate) bytes_kept: u64,
     /// Everything but the question whether to publish.
     pub(crate) told: Vec<ProvisionEvent>,
     /// How often it was asked whether to publish.
@@ -45,26 +48,28 @@ impl Machine {
     }
 
     pub(crate) fn with_limits(hub: &FakeHub, token: Option<&str>, limits: HubLimits) -> Self {
+        Self::with_settings(HubSettings {
+            token: token.map(|token| HubToken::new(token.to_owned(), "a test")),
+            limits,
+            ..settings(hub.endpoint())
+        })
+    }
+
+    pub(crate) fn with_settings(hub: HubSettings) -> Self {
         let folder = TempDir::new().unwrap();
         let store = folder.path().join("hub");
-        let settings = ProvisionerSettings {
-            hub: HubSettings {
-                endpoint: Url::parse(hub.endpoint()).unwrap(),
-                token: token.map(|token| HubToken::new(token.to_owned(), "a test")),
-                user_agent: "hive/test".to_owned(),
-                limits,
-            },
-            transfer: TransferLimits {
-                backoff_base: Duration::from_millis(5),
-                ..TransferLimits::default()
-            },
-            parallel_files: 4,
-        };
-        let provisioner = Provisioner::new(settings, ModelStore::new(&store)).unwrap();
         Self {
-            provisioner,
+            provisioner: provisioner(&store, hub),
             store,
             _folder: folder,
+        }
+    }
+
+    /// The same store, seen by a hive that has other settings.
+    pub(crate) fn restarted(self, hub: HubSettings) -> Self {
+        Self {
+            provisioner: provisioner(&self.store, hub),
+            ..self
         }
     }
 
@@ -112,8 +117,10 @@ impl Machine {
         let working = self.provisioner.download(request, sender, cancellation);
         let both = async { tokio::join!(working, listening) };
         let (result, (told, asked)) = tokio::time::timeout(LIMIT, both).await.unwrap();
+        let bytes_kept = result.as_ref().map_or_else(|early| early.bytes_kept, |_| 0);
         Outcome {
-            result,
+            result: result.map_err(|early| early.reason),
+            bytes_kept,
             told,
             asked,
         }
@@ -157,6 +164,45 @@ impl Outcome {
                 ProvisionEvent::Progress(_) | ProvisionEvent::ReadyToPublish(_) => None,
             })
             .collect()
+    }
+}
+
+fn provisioner(store: &Path, hub: HubSettings) -> Provisioner {
+    try_provisioner(store, hub).unwrap()
+}
+
+/// What is said of settings that cannot work.
+pub(crate) fn setup_error(hub: HubSettings) -> String {
+    let folder = TempDir::new().unwrap();
+    match try_provisioner(folder.path(), hub) {
+        Ok(_) => panic!("these settings work"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn try_provisioner(store: &Path, hub: HubSettings) -> Result<Provisioner, HubSetupError> {
+    let settings = ProvisionerSettings {
+        transfer: TransferLimits {
+            backoff_base: Duration::from_millis(5),
+            network_patience: hub.limits.network_patience,
+            ..TransferLimits::default()
+        },
+        hub,
+        parallel_files: 4,
+    };
+    Provisioner::new(settings, ModelStore::new(store))
+}
+
+/// A Hub without an account and without anything on the way.
+pub(crate) fn settings(endpoint: &str) -> HubSettings {
+    HubSettings {
+        endpoint: Url::parse(endpoint).unwrap(),
+        token: None,
+        user_agent: "hive/test".to_owned(),
+        proxies: Proxies::default(),
+        ca_file: None,
+        is_offline: false,
+        limits: limits(),
     }
 }
 

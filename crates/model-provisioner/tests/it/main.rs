@@ -9,4 +9,8 @@ mod cancel;
 mod download;
 mod faults;
 mod harness;
+mod network;
+mod offline;
+mod proxy;
+mod resume;
 mod sharing;

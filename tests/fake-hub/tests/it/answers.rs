@@ -121,6 +121,17 @@ async fn a_large_file_is_redirected_to_the_cdn_with_its_size_and_hash() {
 }
 
 #[tokio::test]
+async fn a_large_file_can_be_redirected_to_another_server() {
+    let hub = FakeHub::builder()
+        .repository(repository("org/tiny"))
+        .cdn_endpoint("http://127.0.0.1:1")
+        .start()
+        .await;
+    let answer = head(format!("{}/org/tiny/resolve/main/{LARGE}", hub.endpoint())).await;
+    assert!(text(answer.headers(), "location").starts_with("http://127.0.0.1:1/xet-bridge-us/"));
+}
+
+#[tokio::test]
 async fn the_cdn_serves_ranges() {
     let hub = start().await;
     let url = signed_url(&hub).await;

@@ -26,7 +26,7 @@ pub(super) fn summary(plan: &provisioner::Plan) -> api::PlanSummary {
     }
 }
 
-/// The whole plan, file by file; what other jobs have planned for is the caller's to add.
+/// The whole plan, file by file.
 pub(super) fn plan(plan: provisioner::Plan) -> api::Plan {
     let summary = summary(&plan);
     let access = match plan.access {
@@ -44,7 +44,7 @@ pub(super) fn plan(plan: provisioner::Plan) -> api::Plan {
         summary,
         files: files.collect(),
         free_bytes: plan.free_bytes,
-        reserved_bytes: 0,
+        reserved_bytes: plan.reserved_bytes,
         access: access.into(),
     }
 }
@@ -82,6 +82,7 @@ fn limit(limit: provisioner::LimitedBy) -> api::LimitedBy {
     match limit {
         provisioner::LimitedBy::Hub => api::LimitedBy::Hub,
         provisioner::LimitedBy::Connection => api::LimitedBy::Connection,
+        provisioner::LimitedBy::RateLimit => api::LimitedBy::RateLimit,
         provisioner::LimitedBy::Disk => api::LimitedBy::Disk,
         provisioner::LimitedBy::Hashing => api::LimitedBy::Hashing,
     }

@@ -11,6 +11,9 @@ use model_provisioner::{
 use super::figures::suggestion;
 use crate::operations::words;
 
+/// What to do about a full disk.
+const MAKE_ROOM: &str = "remove what is not needed (keeper model list)";
+
 /// Whose problem it is: it goes into what to do next.
 pub(super) struct Occasion<'a> {
     /// The machine's name.
@@ -78,7 +81,15 @@ pub(super) fn problem(error: &ProvisionError, occasion: &Occasion<'_>) -> Option
         Error::InsufficientStorage {
             needed_bytes,
             free_bytes,
-        } => insufficient_storage(*needed_bytes, *free_bytes, occasion),
+            reserved_bytes,
+        } => insufficient_storage(*needed_bytes, *free_bytes, *reserved_bytes, occasion),
+        Error::DiskFull {
+            path,
+            needed_bytes,
+            free_bytes,
+            source: _,
+        } => disk_full(path, *needed_bytes, *free_bytes, occasion),
+        Error::Offline { repo, reason } => offline(repo, reason, occasion),
         Error::Storage {
             fault,
             path,
@@ -287,14 +298,38 @@ fn wrong_bytes(code: ProblemCode, error: &ProvisionError, occasion: &Occasion<'_
         .with_hint(occasion.then_retry("check for a proxy that changes files"))
 }
 
-fn insufficient_storage(needed: u64, free: u64, occasion: &Occasion<'_>) -> Problem {
+fn insufficient_storage(needed: u64, free: u64, reserved: u64, occasion: &Occasion<'_>) -> Problem {
+    let machine = occasion.machine;
     let (needed, free) = (words::bytes(needed), words::bytes(free));
-    let detail = format!(
-        "{needed} are needed and {free} are free on {}",
-        occasion.machine
-    );
-    Problem::new(ProblemCode::InsufficientStorage, detail)
-        .with_hint(occasion.then_retry("remove what is not needed (keeper model list)"))
+    let detail = format!("{needed} are needed and {free} are free on {machine}");
+    let problem = Problem::new(ProblemCode::InsufficientStorage, detail)
+        .with_hint(occasion.then_retry(MAKE_ROOM));
+    if reserved == 0 {
+        return problem;
+    }
+    let reserved = words::bytes(reserved);
+    problem.with_reason(format!(
+        "running downloads have reserved {reserved} of what is free"
+    ))
+}
+
+fn disk_full(path: &str, needed: u64, free: u64, occasion: &Occasion<'_>) -> Problem {
+    let machine = occasion.machine;
+    let (needed, free) = (words::bytes(needed), words::bytes(free));
+    let detail = format!("the disk of {machine} became full while {path} was received");
+    Problem::new(ProblemCode::DiskFull, detail)
+        .with_reason(format!("{needed} are still needed and {free} are free"))
+        .with_hint(occasion.then_retry(MAKE_ROOM))
+}
+
+fn offline(repo: &str, reason: &str, occasion: &Occasion<'_>) -> Problem {
+    let machine = occasion.machine;
+    let detail = format!("{machine} must not ask the Hub, and its store lacks {repo}");
+    let first =
+        format!("on {machine}, unset HF_HUB_OFFLINE and restart the hive with keeper hive restart");
+    Problem::new(ProblemCode::Offline, detail)
+        .with_reason(format!("HF_HUB_OFFLINE is set, and {reason}"))
+        .with_hint(occasion.then_retry(&first))
 }
 
 fn storage(
@@ -304,10 +339,7 @@ fn storage(
     occasion: &Occasion<'_>,
 ) -> Problem {
     let (code, first) = match fault {
-        StorageFault::DiskFull => (
-            ProblemCode::DiskFull,
-            "remove what is not needed (keeper model list)",
-        ),
+        StorageFault::DiskFull => (ProblemCode::DiskFull, MAKE_ROOM),
         StorageFault::PermissionDenied => (
             ProblemCode::PermissionDenied,
             "let the hive's user write there",

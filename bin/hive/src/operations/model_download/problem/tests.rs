@@ -1,5 +1,7 @@
 //! What a person reads when a download could not be done.
 
+use std::sync::Arc;
+
 use hive_api::Open;
 
 use super::*;
@@ -60,12 +62,55 @@ fn a_full_disk_says_what_is_needed_and_what_is_free() {
     let problem = told(&ProvisionError::InsufficientStorage {
         needed_bytes: 142_300_000_000,
         free_bytes: 6_900_000_000,
+        reserved_bytes: 0,
     });
     assert_eq!(
         problem.detail,
         "142.3 GB are needed and 6.9 GB are free on gpu1"
     );
     assert!(problem.hint.unwrap().contains("keeper model list"));
+}
+
+#[test]
+fn a_disk_that_is_promised_to_others_says_how_much_of_it_is() {
+    let problem = told(&ProvisionError::InsufficientStorage {
+        needed_bytes: 5_000_000_000,
+        free_bytes: 6_900_000_000,
+        reserved_bytes: 4_000_000_000,
+    });
+    let reason = "running downloads have reserved 4.0 GB of what is free";
+    assert_eq!(problem.reason.as_deref(), Some(reason));
+}
+
+#[test]
+fn d21_a_disk_that_becomes_full_says_what_is_still_needed_and_how_to_go_on() {
+    let problem = told(&ProvisionError::DiskFull {
+        path: "a.gguf".to_owned(),
+        needed_bytes: 2_000_000_000,
+        free_bytes: 1_000,
+        source: Arc::new(io::ErrorKind::StorageFull.into()),
+    });
+    assert_eq!(problem.code, Open::Known(ProblemCode::DiskFull));
+    let reason = "2.0 GB are still needed and 1.0 kB are free";
+    assert_eq!(problem.reason.as_deref(), Some(reason));
+    assert!(problem.hint.unwrap().ends_with("keeper job retry 2b8e07"));
+}
+
+#[test]
+fn a_hive_that_must_not_ask_the_hub_names_the_variable_that_says_so() {
+    let problem = told(&ProvisionError::Offline {
+        repo: REPO.to_owned(),
+        reason: "shards of it are missing".to_owned(),
+    });
+    assert_eq!((problem.status, problem.retryable), (503, false));
+    assert_eq!(problem.code, Open::Known(ProblemCode::Offline));
+    assert!(problem.hint.unwrap().contains("HF_HUB_OFFLINE"));
+    assert!(
+        problem
+            .reason
+            .unwrap()
+            .ends_with("shards of it are missing")
+    );
 }
 
 #[test]

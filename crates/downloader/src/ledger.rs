@@ -1,0 +1,238 @@
+//! What of a partial is written, what is on the disk, and what its record says of both.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use tokio::time::Instant;
+
+use crate::Limits;
+use crate::partial::Partial;
+use crate::record::{Claims, Identity, NewRecord, RecordFile};
+use crate::segments::Segments;
+
+/// The books of one partial. One thread writes to the file and says so here; another syncs beside it, so that
+/// reception does not stop for the disk until it is behind by the limit.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) partial: Partial,
+    identity: Identity,
+    unsynced_limit_bytes: u64,
+    record_every_bytes: u64,
+    checkpoint_every: Duration,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    written: Segments,
+    synced: Segments,
+    record: RecordFile,
+    /// Bytes that the record claims.
+    recorded_bytes: u64,
+    unrecorded_bytes: u64,
+    /// Bytes written, all in all, and how many of them were when the last sync that has ended began.
+    written_count: u64,
+    synced_count: u64,
+    sync_failed: Option<Errno>,
+    is_ended: bool,
+}
+
+impl Ledger {
+    pub(crate) fn new(
+        partial: Partial,
+        claims: Option<Claims>,
+        identity: Identity,
+        limits: &Limits,
+    ) -> Self {
+        let (written, synced) =
+            claims.map_or_else(Default::default, |claims| (claims.segments, claims.synced));
+        let record = RecordFile::beside(partial.path());
+        Self {
+            partial,
+            identity,
+            unsynced_limit_bytes: limits.unsynced_bytes,
+            record_every_bytes: limits.record_bytes,
+            checkpoint_every: limits.checkpoint,
+            state: Mutex::new(State {
+                recorded_bytes: written.bytes(),
+                unrecorded_bytes: 0,
+                written_count: written.bytes() - synced.bytes(),
+                synced_count: 0,
+                written,
+                synced,
+                record,
+                sync_failed: None,
+                is_ended: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn written(&self) -> Segments {
+        self.state().written.clone()
+    }
+
+    /// How far everything from `offset` on is written.
+    pub(crate) fn written_from(&self, offset: u64) -> u64 {
+        self.state().written.run_from(offset)
+    }
+
+    /// Bytes were written to the file. Records them when they are enough, and waits while too many are unsynced.
+    pub(crate) fn wrote(&self, range: Range<u64>) -> io::Result<()> {
+        let mut state = self.state();
+        let length = range.end - range.start;
+        state.written.insert(range);
+        state.written_count += length;
+        state.unrecorded_bytes += length;
+        if state.unrecorded_bytes >= self.record_every_bytes {
+            state.write_record(&self.partial, &self.identity)?;
+        }
+        if state.unsynced_bytes() >= self.unsynced_limit_bytes / 2 {
+            self.changed.notify_all();
+        }
+        let is_behind = |state: &mut State| {
+            state.unsynced_bytes() >= self.unsynced_limit_bytes && state.sync_failed.is_none()
+        };
+        let state = self.changed.wait_while(state, is_behind);
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        state.sync_failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Syncs what is written, beside the thread that writes, until [`Self::end`].
+    pub(crate) fn keep_synced(&self) {
+        let mut checkpointed = Instant::now();
+        loop {
+            let due = self.checkpoint_every.saturating_sub(checkpointed.elapsed());
+            let half = self.unsynced_limit_bytes / 2;
+            let is_idle = |state: &mut State| !state.is_ended && state.unsynced_bytes() < half;
+            let waited = self.changed.wait_timeout_while(self.state(), due, is_idle);
+            let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            if state.is_ended {
+                return;
+            }
+            let has_news = state.unsynced_bytes() > 0;
+            drop(state);
+            let is_due = waited.timed_out() || checkpointed.elapsed() >= self.checkpoint_every;
+            let synced = match (has_news, is_due) {
+                (true, true) => self.checkpoint(),
+                (true, false) => self.sync().map(drop),
+                (false, _) => Ok(()),
+            };
+            if is_due {
+                checkpointed = Instant::now();
+            }
+            if let Err(error) = synced {
+                let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+                self.state().sync_failed = Some(errno);
+                self.changed.notify_all();
+                return;
+            }
+        }
+    }
+
+    /// Ends [`Self::keep_synced`].
+    pub(crate) fn end(&self) {
+        self.state().is_ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Syncs the file and says what was written when that began.
+    pub(crate) fn sync(&self) -> io::Result<Segments> {
+        let state = self.state();
+        let (written, count) = (state.written.clone(), state.written_count);
+        drop(state);
+        self.partial.file.sync_data()?;
+        self.state().synced_count = count;
+        self.changed.notify_all();
+        Ok(written)
+    }
+
+    /// Leaves the file and a record of all that is in it, on the disk. Returns the bytes that are kept: none of a
+    /// file that the disk failed, or that could not be recorded, and then it is removed.
+    pub(crate) fn keep(&self) -> u64 {
+        let is_failing = |error: Errno| !matches!(error, Errno::NOSPC | Errno::DQUOT);
+        let failed = self.state().sync_failed;
+        let flushed = match failed {
+            // What a failed sync left in the file cannot be known, and syncing again would hide it.
+            Some(error) if is_failing(error) => return self.discard(),
+            _ if !self.partial.is_in_place() => return 0,
+            _ if self.state().written.bytes() == 0 => return self.discard(),
+            _ => self.flush(),
+        };
+        let errno = flushed.err().and_then(|error| Errno::from_io_error(&error));
+        if errno.is_some_and(is_failing) {
+            return self.discard();
+        }
+        match self.state().recorded_bytes {
+            0 => self.discard(),
+            bytes => bytes,
+        }
+    }
+
+    /// Removes the file and its record. What cannot be removed is found without a proof and removed later.
+    pub(crate) fn discard(&self) -> u64 {
+        let _ = self.partial.discard(&mut self.state().record);
+        0
+    }
+
+    /// Removes the record of a file that became a blob.
+    pub(crate) fn remove_record(&self) {
+        let _ = self.state().record.remove();
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let mut state = self.state();
+        if state.unrecorded_bytes > 0 {
+            state.write_record(&self.partial, &self.identity)?;
+        }
+        if state.synced == state.written {
+            return Ok(());
+        }
+        drop(state);
+        self.checkpoint()
+    }
+
+    /// Syncs the file, then replaces the record by one that says so.
+    fn checkpoint(&self) -> io::Result<()> {
+        let synced = self.sync()?;
+        let new = NewRecord::write(self.partial.path(), &self.identity, &synced)?;
+        let mut guard = self.state();
+        let state = &mut *guard;
+        new.take_place(&mut state.record, &state.written)?;
+        state.synced = synced;
+        state.is_recorded();
+        drop(guard);
+        let folder = self.partial.path().parent();
+        folder.map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    const fn unsynced_bytes(&self) -> u64 {
+        self.written_count - self.synced_count
+    }
+
+    /// Records what is written, in a record that is begun if there is none from this download yet.
+    fn write_record(&mut self, partial: &Partial, identity: &Identity) -> io::Result<()> {
+        if !self.record.append(&self.written)? {
+            let new = NewRecord::write(partial.path(), identity, &self.synced)?;
+            new.take_place(&mut self.record, &self.written)?;
+        }
+        self.is_recorded();
+        Ok(())
+    }
+
+    fn is_recorded(&mut self) {
+        self.recorded_bytes = self.written.bytes();
+        self.unrecorded_bytes = 0;
+    }
+}

@@ -1,0 +1,68 @@
+//! Without a network a download waits and says so; it does not count tries and does not die in the night.
+
+use std::time::Duration;
+
+use downloader::{DownloadError, RetryCause, SourceErrorKind, TransferState};
+use tokio::time::Instant;
+
+use crate::script::{Bench, Open, Script, Step, failure, whole, with_moving_clock};
+
+fn gone() -> Open {
+    Open::Fail(failure(SourceErrorKind::Dns))
+}
+
+#[tokio::test(start_paused = true)]
+async fn d27_d28_a_network_that_is_gone_for_long_is_waited_for() {
+    let bench = Bench::new(b"model");
+    let opens = (0..60).map(|_| gone()).chain([whole()]);
+    let script = Script::new(b"model", opens);
+
+    bench.download(&script).await.unwrap();
+
+    let notices = bench.notices();
+    assert_eq!(notices.len(), 60);
+    for notice in notices {
+        assert_eq!(notice.tries, None);
+        assert!(notice.wait <= Duration::from_mins(1));
+        assert_eq!(notice.cause, RetryCause::Source(SourceErrorKind::Dns));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_it_waits_the_meter_says_so_also_while_it_tries() {
+    let bench = Bench::new(b"model");
+    let script = Script::new(b"model", [gone(), gone(), Open::Hang]);
+    let look = async {
+        while script.asked().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        let state = bench.snapshot().state;
+        bench.cancellation.cancel();
+        state
+    };
+    let work = async { tokio::join!(bench.download(&script), look) };
+    let (result, state) = with_moving_clock(work).await;
+    assert!(matches!(result, Err(DownloadError::Cancelled)));
+    assert_eq!(state, TransferState::WaitingForNetwork);
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_ends_with_what_was_wrong_and_what_came_is_kept() {
+    let mut bench = Bench::new(b"model");
+    bench.spec.limits.network_patience = Duration::from_mins(10);
+    let first = Open::Body(vec![Step::Give(2), Step::Cut]);
+    let script = Script::new(
+        b"model",
+        [first].into_iter().chain((0..500).map(|_| gone())),
+    );
+
+    let begun = Instant::now();
+    let error = bench.download(&script).await.unwrap_err();
+
+    let DownloadError::Source { source, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(source.kind, SourceErrorKind::Dns);
+    assert!(begun.elapsed() >= Duration::from_mins(10));
+    assert_eq!(bench.snapshot().bytes_done, 2);
+}

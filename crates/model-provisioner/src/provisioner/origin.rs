@@ -1,0 +1,104 @@
+//! Which commit a partial was begun for: a note beside it, so that bytes of a branch that has moved can be named.
+//!
+//! The note proves nothing and nothing rests on it: a partial is gone on with by its own record, whatever it says.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use downloader::{Digest, discard_partial};
+use model_store::{Commit, ModelStore, RepoId, StoredPartial};
+
+use super::failure;
+use crate::ProvisionError;
+
+/// How the note's name differs from its partial's.
+const NOTE_SUFFIX: &str = ".commit";
+
+/// Notes for which commit a partial is received. Blocks on the file system, as everything here.
+pub(crate) fn note(partial: &Path, commit: &Commit) -> Result<(), ProvisionError> {
+    let path = path_beside(partial);
+    fs::write(&path, commit.as_str()).map_err(|error| failure::of_disk(error, path))
+}
+
+/// Takes the note of a partial that is no more away.
+pub(crate) fn forget(partial: &Path) -> Result<(), ProvisionError> {
+    let path = path_beside(partial);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure::of_disk(error, path)),
+        _ => Ok(()),
+    }
+}
+
+/// The bytes that a repository keeps, by the commit for which they were received. `passes` says of which blobs.
+pub(crate) fn kept(
+    store: &ModelStore,
+    repo: &RepoId,
+    passes: impl Fn(&Digest) -> bool,
+) -> Result<BTreeMap<String, u64>, ProvisionError> {
+    let mut kept = BTreeMap::new();
+    for (partial, path) in partials(store, repo, passes)? {
+        if let Some(commit) = read(&path) {
+            *kept.entry(commit.to_string()).or_default() += partial.bytes;
+        }
+    }
+    Ok(kept)
+}
+
+/// Removes what was received for a commit, and says how many bytes that were.
+pub(crate) fn discard(
+    store: &ModelStore,
+    repo: &RepoId,
+    commit: &Commit,
+    passes: impl Fn(&Digest) -> bool,
+) -> Result<u64, ProvisionError> {
+    let mut discarded = 0;
+    for (partial, path) in partials(store, repo, passes)? {
+        if read(&path).as_ref() != Some(commit) {
+            continue;
+        }
+        let is_gone = discard_partial(&path).map_err(|error| {
+            let source = io::Error::other(error);
+            failure::of_disk(source, path.clone())
+        })?;
+        if is_gone {
+            forget(&path)?;
+            discarded += partial.bytes;
+        }
+    }
+    Ok(discarded)
+}
+
+fn partials(
+    store: &ModelStore,
+    repo: &RepoId,
+    passes: impl Fn(&Digest) -> bool,
+) -> Result<Vec<(StoredPartial, PathBuf)>, ProvisionError> {
+    let folder = store.repo(repo);
+    let stored = store.show(repo).map_err(failure::of_store)?;
+    let partials = stored.into_iter().flat_map(|stored| stored.partials);
+    let passing = partials.filter(|partial| {
+        let digest = Digest::from_hex(partial.blob.as_str());
+        digest.is_ok_and(|digest| passes(&digest))
+    });
+    Ok(passing
+        .map(|partial| {
+            let path = folder.partial_path(&partial.blob);
+            (partial, path)
+        })
+        .collect())
+}
+
+fn read(partial: &Path) -> Option<Commit> {
+    let text = fs::read_to_string(path_beside(partial)).ok()?;
+    Commit::new(text.trim()).ok()
+}
+
+fn path_beside(partial: &Path) -> PathBuf {
+    let mut path = OsString::from(partial);
+    path.push(NOTE_SUFFIX);
+    path.into()
+}

@@ -1,0 +1,97 @@
+//! What an ended download leaves, for which commit it was, and how it goes on or goes away.
+
+use fake_hub::{Content, FakeHub, Fault, Requests, Script};
+use model_provisioner::{Commit, Notice, ProvisionEvent};
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{LIMIT, Machine, request, tiny};
+
+/// Cancels a download of `org/tiny` when it has 100,000 bytes.
+async fn leave_a_partial(hub: &FakeHub, machine: &Machine) -> Script {
+    let script = hub.on(Requests::cdn()).answer(Fault::StallAfter(100_000));
+    let stop = CancellationToken::new();
+    let hear = |event: &ProvisionEvent| {
+        if matches!(event, ProvisionEvent::Progress(figures) if figures.bytes_done == 100_000) {
+            stop.cancel();
+        }
+    };
+    let outcome = machine
+        .run_and_hear(&request("org/tiny"), &stop, true, hear)
+        .await;
+    assert_eq!(outcome.bytes_kept, 100_000);
+    hub.cdn()
+        .wait_for_all_connections_closed(LIMIT)
+        .await
+        .unwrap();
+    script
+}
+
+fn partials(machine: &Machine) -> Vec<String> {
+    let mut paths = machine.paths();
+    paths.retain(|path| path.contains("hive-partial"));
+    paths
+}
+
+#[tokio::test]
+async fn what_was_received_is_not_received_again() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    let machine = Machine::new(&hub);
+    leave_a_partial(&hub, &machine).await.release();
+    let before = hub.cdn().bytes_sent_total();
+    machine.download("org/tiny").await.result.unwrap();
+    assert_eq!(hub.cdn().bytes_sent_total() - before, 200_000);
+    assert_eq!(partials(&machine), [""; 0]);
+}
+
+#[tokio::test]
+async fn bytes_of_a_commit_that_main_has_left_are_named_with_the_way_to_finish_them() {
+    let first = tiny();
+    let hub = FakeHub::builder().repository(first.clone()).start().await;
+    let machine = Machine::new(&hub);
+    leave_a_partial(&hub, &machine).await.release();
+    let second = first
+        .clone()
+        .large_file("tiny-Q4_K_M.gguf", Content::gguf("other", 200_000));
+    hub.push(second);
+
+    let moved = machine.download("org/tiny").await;
+    let kept: Vec<_> = moved
+        .told
+        .iter()
+        .filter_map(|event| match event {
+            ProvisionEvent::Notice(Notice::KeptFromOtherCommit { repo, commit, .. }) => {
+                Some((repo.clone(), commit.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kept, [("org/tiny".to_owned(), first.commit())]);
+    moved.result.unwrap();
+
+    // The named way finishes it, and then there is nothing more to say.
+    let before = hub.cdn().bytes_sent_total();
+    let finish = format!("org/tiny@{}", first.commit());
+    machine.download(&finish).await.result.unwrap();
+    assert_eq!(hub.cdn().bytes_sent_total() - before, 200_000);
+    let again = machine.download("org/tiny").await;
+    assert!(!again.story().iter().any(|told| told.starts_with("Kept")));
+}
+
+#[tokio::test]
+async fn what_was_received_can_be_thrown_away() {
+    let repository = tiny();
+    let hub = FakeHub::builder()
+        .repository(repository.clone())
+        .start()
+        .await;
+    let machine = Machine::new(&hub);
+    leave_a_partial(&hub, &machine).await.release();
+    let repo = request("org/tiny").model.repo().clone();
+    let other = Commit::new(&"0".repeat(40)).unwrap();
+    let discard = async |commit| machine.provisioner.discard_partials(&repo, commit).await;
+    assert_eq!(discard(&other).await.unwrap(), 0);
+    assert_ne!(partials(&machine), [""; 0]);
+    let commit = Commit::new(&repository.commit()).unwrap();
+    assert!(discard(&commit).await.unwrap() >= 100_000);
+    assert_eq!(partials(&machine), [""; 0]);
+}
