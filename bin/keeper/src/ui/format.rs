@@ -89,10 +89,11 @@ fn share(part: u64, whole: u64) -> f64 {
     (part as f64 / whole as f64).min(1.0)
 }
 
-/// `0.2 s`, `31 s`, `27 min`, `2 h 5 min`, `3 d 4 h`.
+/// `22 ms`, `0.2 s`, `31 s`, `27 min`, `2 h 5 min`, `3 d 4 h`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
+        0 if duration.as_millis() < 100 => format!("{} ms", duration.as_millis()),
         0..10 if duration.subsec_millis() >= 50 || seconds == 0 => {
             format!("{:.1} s", duration.as_secs_f64())
         }
@@ -193,7 +194,7 @@ mod tests {
     fn times_have_the_two_units_that_matter() {
         let cases = [
             (Duration::from_millis(230), "0.2 s"),
-            (Duration::ZERO, "0.0 s"),
+            (Duration::from_millis(22), "22 ms"),
             (Duration::from_millis(3_400), "3.4 s"),
             (Duration::from_secs(31), "31 s"),
             (Duration::from_secs(119), "119 s"),

@@ -74,12 +74,13 @@ pub(crate) fn failed(hive: &Hive, job: &Job) -> Vec<String> {
 /// What a cancelled job leaves behind, and how to go on or to discard it.
 pub(crate) fn cancelled(hive: &Hive, job: &Job) -> Vec<String> {
     let short = job.job_id.short();
-    let go_on = format!(
-        "  Go on     {}",
-        hive.command(&format!("job retry {short}"))
-    );
+    let retry = hive.command(&format!("job retry {short}"));
     if job.partial_bytes_kept == 0 {
-        return vec![go_on];
+        let kept = match job.progress.files_done {
+            0 => "Nothing is kept".to_owned(),
+            files => format!("Kept {}, verified", format::count(files.into(), "file")),
+        };
+        return vec![kept, format!("  Go on     {retry}")];
     }
     let total = job.progress.bytes_total;
     let discard = hive.command(&format!("job cancel {short} --discard-partial"));
@@ -88,7 +89,7 @@ pub(crate) fn cancelled(hive: &Hive, job: &Job) -> Vec<String> {
             "Kept {}",
             format::size_of_total(job.partial_bytes_kept, total)
         ),
-        go_on,
+        format!("  Go on     {retry}"),
         format!("  Discard   {discard}"),
     ]
 }
