@@ -48,12 +48,11 @@ async fn ctrl_c_in_a_body_closes_the_connection_and_keeper_ends_by_sigint() {
         .await
         .unwrap();
     assert_eq!(state_of_last(&machine).await, "cancelled");
-    assert!(
-        !machine
-            .store()
-            .join("models--acme--Tiny-GGUF/refs/main")
-            .exists()
-    );
+    let model = machine.store().join("models--acme--Tiny-GGUF");
+    assert!(!model.join("refs/main").exists());
+    assert!(!model.join("snapshots").exists());
+    let log = std::fs::read_to_string(machine.state().join("hive.log")).unwrap();
+    assert!(log.contains("job.state=\"cancelled\""), "{log}");
     transcript(&machine, || insta::assert_snapshot!("ctrl_c", finished));
 }
 
