@@ -99,7 +99,7 @@ pub(crate) enum ModelCommand {
     List,
     /// Show one model of the store
     Show {
-        /// org/name[@revision]
+        /// org/name, or org/name@revision
         model: String,
     },
     /// Remove a model from the store
@@ -124,7 +124,7 @@ pub(crate) struct SelectionArguments {
 /// `model download`.
 #[derive(Debug, Args)]
 pub(crate) struct DownloadArguments {
-    /// org/name[:selector][@revision], the selector a quantisation or a file
+    /// org/name, org/name:selector or org/name:selector@revision, the selector a quantisation or a file
     #[arg(required = true, value_name = "MODEL")]
     pub(crate) models: Vec<String>,
     #[command(flatten)]
@@ -186,7 +186,7 @@ impl From<QueuePriority> for Priority {
 /// `model plan`.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
-    /// org/name[:selector][@revision]
+    /// org/name, org/name:selector or org/name:selector@revision
     pub(crate) model: String,
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
@@ -195,7 +195,7 @@ pub(crate) struct PlanArguments {
 /// `model remove`.
 #[derive(Debug, Args)]
 pub(crate) struct RemoveArguments {
-    /// org/name[@revision]
+    /// org/name, or org/name@revision
     pub(crate) model: String,
     /// Do not ask
     #[arg(long)]

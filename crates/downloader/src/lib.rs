@@ -1,7 +1,7 @@
 //! One remote file to verified bytes: stream, hash, write, watch, retry. Knows no Hub and no job.
 //!
 //! The caller gives a [`DownloadSpec`] (the digest and size that the bytes must have, and where the partial goes)
-//! and a [`Source`] (how to get a range of them). [`download`] ends with a [`VerifiedPartial`], or with a typed
+//! and a [`Source`] (how to get a range of them). [`download()`] ends with a [`VerifiedPartial`], or with a typed
 //! reason and no file at all: until a partial has a record that proves its bytes, nothing on disk is trusted.
 
 mod digest;

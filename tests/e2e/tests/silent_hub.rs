@@ -1,8 +1,4 @@
 //! A Hub that never answers: the job says so, lives visibly, and stops when told.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test with its line"
-)]
 
 use e2e::{End, MODEL, Machine, Running, quantised};
 use fake_hub::{FakeHub, Fault, Requests, Route};

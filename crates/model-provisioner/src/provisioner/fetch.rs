@@ -160,13 +160,13 @@ impl FileJob {
             }
         };
         let (taken, blob) = (folder.clone(), identity.blob.clone());
-        let across = match self.on_disk(move || taken.try_lock_blob(&blob)).await? {
-            Some(lock) => lock,
-            None => {
-                self.tell_of_waiting().await?;
-                let lock = folder.lock_blob(&identity.blob).await;
-                lock.map_err(failure::of_store)?
-            }
+        let free = self.on_disk(move || taken.try_lock_blob(&blob)).await?;
+        let across = if let Some(lock) = free {
+            lock
+        } else {
+            self.tell_of_waiting().await?;
+            let lock = folder.lock_blob(&identity.blob).await;
+            lock.map_err(failure::of_store)?
         };
         Ok(Locked {
             _inside: inside,
