@@ -51,6 +51,8 @@ impl Failure {
                 StateFolderError::NotAFolder { .. }
                 | StateFolderError::NotOurs { .. }
                 | StateFolderError::WritableByOthers { .. }
+                | StateFolderError::NotAFile { .. }
+                | StateFolderError::FileNotOurs { .. }
                 | StateFolderError::NetworkFileSystem { .. }
                 | StateFolderError::Unusable { .. } => BAD_CONFIGURATION,
             },

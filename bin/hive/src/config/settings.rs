@@ -32,7 +32,9 @@ pub struct Settings {
     /// End after this long with no unfinished job and no connection, such as 15m
     #[arg(long, value_name = "DURATION")]
     pub idle_exit: Option<String>,
-    /// What to log, as tracing's filter directives; `HIVE_LOG` or the file.
+    /// What to log, as tracing's filter directives; `HIVE_LOG` or the file. The libraries that speak HTTP write
+    /// addresses with their signatures below `warn`: these lines come only where such a library is named, as in
+    /// `debug,hf_hub=debug`.
     #[arg(skip)]
     pub log: Option<String>,
     /// `text` or `json`; `HIVE_LOG_FORMAT` or the file.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use sqlx::SqlitePool;
 
+use super::failure::open_failure;
 use crate::OpenError;
 
 /// The schema's steps; the last one's place is the newest version this build knows.
@@ -43,22 +44,6 @@ pub(super) async fn make_private(path: &Path) -> Result<(), OpenError> {
             path: path.to_owned(),
             source,
         })
-}
-
-pub(super) fn open_failure(path: &Path, source: sqlx::Error) -> OpenError {
-    let path = path.to_owned();
-    // The primary result code is the low byte: SQLITE_CORRUPT, SQLITE_NOTADB (<https://www.sqlite.org/rescode.html>).
-    let primary = source
-        .as_database_error()
-        .and_then(|error| error.code()?.parse::<i64>().ok())
-        .map(|code| code & 0xff);
-    match primary {
-        Some(11 | 26) => OpenError::Damaged { path, source },
-        Some(_) | None => OpenError::File {
-            path,
-            source: std::io::Error::other(source),
-        },
-    }
 }
 
 async fn schema_version(pool: &SqlitePool) -> Result<i64, sqlx::Error> {
