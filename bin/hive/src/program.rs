@@ -51,7 +51,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     match outcome {
         Ok(()) => DONE,
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "hive: {}", in_one_line(&failure));
+            let mut stderr = io::stderr();
+            let _ = writeln!(stderr, "hive: {}", in_one_line(&failure));
+            if let Some(remedy) = failure.remedy() {
+                let _ = writeln!(stderr, "  Next   {remedy}");
+            }
             failure.exit_code()
         }
     }
@@ -174,8 +178,8 @@ fn end(runtime: Runtime) {
 /// The failure and everything below it, for a person.
 fn in_one_line(failure: &Failure) -> String {
     let chain = successors(Some(failure as &dyn Error), |&error| error.source());
-    chain
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    let mut causes: Vec<String> = chain.map(ToString::to_string).collect();
+    // A library's error may say what the one below it says.
+    causes.dedup_by(|below, above| above.ends_with(below.as_str()));
+    causes.join(": ")
 }

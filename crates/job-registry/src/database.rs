@@ -82,6 +82,7 @@ impl Database {
             .await
             .map_err(failed)?;
         schema::bring_up_to_date(&writer, path).await?;
+        schema::check_pages(&writer, path).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .test_before_acquire(false)

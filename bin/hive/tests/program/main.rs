@@ -130,6 +130,7 @@ fn a_damaged_database_ends_with_3_and_stays_as_it_is() {
     fs::write(&database, vec![0x5a; 8192]).unwrap();
     let (code, text) = ended(home.path(), &["serve"]);
     assert_eq!(code, 3, "{text}");
+    assert!(text.contains("Next   mv "), "{text}");
     assert_eq!(fs::read(&database).unwrap(), vec![0x5a; 8192]);
     assert!(!home.path().join("state/hive.sock").exists());
 }

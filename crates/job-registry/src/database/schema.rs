@@ -31,6 +31,22 @@ pub(super) async fn bring_up_to_date(writer: &SqlitePool, path: &Path) -> Result
     Ok(())
 }
 
+/// Reads every page once, so that damage is found before a job relies on it
+/// (<https://www.sqlite.org/pragma.html#pragma_quick_check>).
+pub(super) async fn check_pages(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
+    let checked: Result<String, _> = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(writer)
+        .await;
+    let verdict = checked.map_err(|source| open_failure(path, source))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(OpenError::Damaged {
+        path: path.to_owned(),
+        source: sqlx::Error::Protocol(verdict),
+    })
+}
+
 /// Makes the file with mode 0600 if it is not there; SQLite gives its WAL the mode of the database.
 pub(super) async fn make_private(path: &Path) -> Result<(), OpenError> {
     tokio::fs::OpenOptions::new()
