@@ -1,3 +1,72 @@
-//! Every developer task, by name.
+//! Every developer task, by name: `cargo xtask <task>`. What it does is what the README and CI run.
+#![expect(
+    clippy::print_stderr,
+    reason = "a developer task tells its story on stderr"
+)]
 
-fn main() {}
+mod bench;
+mod ci;
+mod programs;
+mod python_client;
+mod try_main_job;
+mod two_users;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "The tasks of a developer of hive and keeper"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run the main job in front of you: a fake Hub, a real hive, a real keeper; nothing is left behind
+    Try(try_main_job::Options),
+    /// Build both programs and run keeper with these arguments, against the real Hub
+    Keeper {
+        /// What keeper is told
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Install hive and keeper into cargo's bin folder
+    Install,
+    /// Everything that continuous integration checks
+    Ci,
+    /// Show that the Hub's own Python client accepts a store that hive wrote
+    PythonClient,
+    /// Show that two users of one machine have two hives; needs root
+    TwoUsers,
+    /// Measure; figures go to docs/benchmarks.md
+    Bench {
+        /// What is measured
+        #[command(subcommand)]
+        what: bench::What,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Try(options) => try_main_job::run(options).await,
+        Task::Keeper { arguments } => programs::run_keeper(&arguments),
+        Task::Install => programs::install(),
+        Task::Ci => ci::run(),
+        Task::PythonClient => python_client::run().await,
+        Task::TwoUsers => two_users::run(),
+        Task::Bench { what } => bench::run(what).await,
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! The environment and the files are inputs, so that a test can give its own.
 
+mod connections;
 mod hub;
 mod settings;
 
@@ -13,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+pub use connections::ConnectionLimits;
 use hive_api::{NoStateFolder, StateFolder, machine_id};
 pub use hub::HubConfig;
 use jiff::SignedDuration;
@@ -69,33 +71,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// What a connection may cost us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnectionLimits {
-    /// How long a request's headers may take, and how long a kept-alive connection may idle.
-    pub header_timeout: Duration,
-    /// How long a request's body may take.
-    pub body_timeout: Duration,
-    /// Connections over TCP, and as many again over the unix socket; more wait unaccepted.
-    pub open_connections: usize,
-    /// Event streams, over all doors; one more is refused.
-    pub open_streams: usize,
-    /// How long open requests may take to end when the hive stops.
-    pub drain_timeout: Duration,
-}
-
-impl Default for ConnectionLimits {
-    fn default() -> Self {
-        Self {
-            header_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(30),
-            open_connections: 16_384,
-            open_streams: 12_288,
-            drain_timeout: Duration::from_secs(5),
-        }
-    }
-}
-
 /// A setting that makes no sense; each names the key as it was written.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -141,6 +116,12 @@ pub enum ConfigError {
     /// There is no place for the state.
     #[error(transparent)]
     NoStateFolder(#[from] NoStateFolder),
+    /// `HF_ENDPOINT` is no address of a Hub.
+    #[error(
+        "`HF_ENDPOINT` is not an http or https address without query and fragment; its value is not shown, for it \
+         may hold a password"
+    )]
+    Endpoint,
     /// A variable of the Hub's own makes no sense.
     #[error(transparent)]
     Hub(#[from] EnvironmentError),

@@ -1,5 +1,7 @@
 //! How `hive` ends: every exit code, documented once, and which failure has which.
 
+use job_registry::OpenError;
+
 use crate::{
     config::ConfigError, listen::ListenError, local_token::LocalTokenError, serve::StartError,
     state_folder::StateFolderError,
@@ -42,6 +44,27 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What to do next, where the failure itself does not say it.
+    pub(crate) fn remedy(&self) -> Option<String> {
+        let Self::Start(StartError::Database(error)) = self else {
+            return None;
+        };
+        match error {
+            OpenError::Damaged { path, .. } => {
+                let path = path.display();
+                Some(format!(
+                    "mv {path} {path}.damaged, and start again: the list of jobs is lost, no model is"
+                ))
+            }
+            OpenError::Newer { .. } => {
+                Some("install the newer hive again, or set HIVE_STATE_DIR to another folder".into())
+            }
+            OpenError::File { .. } | OpenError::Recover { .. } => {
+                Some("check the disk and the permissions of the state folder".into())
+            }
+        }
+    }
+
     /// The code the process ends with.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -51,6 +74,8 @@ impl Failure {
                 StateFolderError::NotAFolder { .. }
                 | StateFolderError::NotOurs { .. }
                 | StateFolderError::WritableByOthers { .. }
+                | StateFolderError::NotAFile { .. }
+                | StateFolderError::FileNotOurs { .. }
                 | StateFolderError::NetworkFileSystem { .. }
                 | StateFolderError::Unusable { .. } => BAD_CONFIGURATION,
             },

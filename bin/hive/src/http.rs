@@ -16,6 +16,7 @@ mod origin;
 mod plans;
 mod problems;
 mod query;
+mod receiving;
 mod request;
 mod submission;
 
@@ -57,6 +58,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(paths::HIVE, get(hive::hive))
         .route(paths::HEALTHZ, get(healthz::healthz))
         .fallback(no_such_route)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            receiving::unless_stopping,
+        ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             guard::guard,

@@ -4,14 +4,18 @@ use std::{
     fmt::Write as _,
     fs::{self, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use hive_api::StateFolder;
 use secrecy::SecretString;
 
-use crate::state_folder::{StateFolderError, prepare};
+use crate::state_folder::{
+    StateFolderError,
+    files::{self, OTHERS, OpenFileError},
+    prepare,
+};
 
 /// Random bytes in a token.
 const TOKEN_BYTES: usize = 32;
@@ -65,7 +69,7 @@ pub fn read_or_create(folder: &StateFolder) -> Result<SecretString, LocalTokenEr
     };
     if !path.try_exists().map_err(failed)? {
         let text = new_token().map_err(LocalTokenError::Randomness)?;
-        create(&path, &text).map_err(failed)?;
+        create(&path, &text)?;
     }
     read(&path)
 }
@@ -75,9 +79,9 @@ fn read(path: &Path) -> Result<SecretString, LocalTokenError> {
         path: path.to_owned(),
         source,
     };
-    let file = fs::File::open(path).map_err(failed)?;
+    let file = open(path, OpenOptions::new().read(true))?;
     let mode = file.metadata().map_err(failed)?.mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if mode & OTHERS != 0 {
         let path = path.to_owned();
         return Err(LocalTokenError::ReadableByOthers { path, mode });
     }
@@ -104,20 +108,30 @@ fn new_token() -> Result<String, getrandom::Error> {
 
 /// Writes the whole file under another name first and links it: `hive serve` and `hive token` may both be at it,
 /// and the first wins.
-fn create(path: &Path, token: &str) -> io::Result<()> {
+fn create(path: &Path, token: &str) -> Result<(), LocalTokenError> {
+    let failed = |source| LocalTokenError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let draft = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)?;
-    writeln!(file, "{token}")?;
-    file.sync_all()?;
+    let mut options = OpenOptions::new();
+    let mut file = open(&draft, options.write(true).create(true).truncate(true))?;
+    writeln!(file, "{token}").map_err(failed)?;
+    file.sync_all().map_err(failed)?;
     let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
+    fs::remove_file(&draft).map_err(failed)?;
     match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(error)),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+fn open(path: &Path, options: &mut OpenOptions) -> Result<fs::File, LocalTokenError> {
+    files::open(path, options).map_err(|error| match error {
+        OpenFileError::Refused(error) => error.into(),
+        OpenFileError::Io(source) => LocalTokenError::Io {
+            path: path.to_owned(),
+            source,
+        },
+    })
 }

@@ -30,8 +30,8 @@ use crate::{
 /// Tasks that ignore every other end have this long when the process ends.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
-/// File descriptors for some ten thousand watchers.
-const OPEN_FILES: u64 = 65_536;
+/// File descriptors for as many connections as we ever take, and as many again for the work.
+const OPEN_FILES: u64 = 131_072;
 
 /// Runs the program and gives its exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
@@ -51,7 +51,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     match outcome {
         Ok(()) => DONE,
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "hive: {}", in_one_line(&failure));
+            let mut stderr = io::stderr();
+            let _ = writeln!(stderr, "hive: {}", in_one_line(&failure));
+            if let Some(remedy) = failure.remedy() {
+                let _ = writeln!(stderr, "  Next   {remedy}");
+            }
             failure.exit_code()
         }
     }
@@ -59,12 +63,14 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
 
 /// Every phase of `hive serve`.
 fn serve(arguments: &Serve, environment: &Environment) -> Result<(), Failure> {
-    let config = Config::resolve(arguments, environment)?;
+    let mut config = Config::resolve(arguments, environment)?;
     logging::start(&config);
     if arguments.new_session {
         leave_session();
     }
-    raise_open_files_limit();
+    let open_files = raise_open_files_limit();
+    config.connections = config.connections.within(open_files);
+    config.connections.warn_if_few(open_files);
     let state = OwnedStateFolder::take(config.state.clone())?;
     let local_token = local_token::read_or_create(state.names())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -145,20 +151,23 @@ fn leave_session() {
     }
 }
 
-/// Each watcher holds a descriptor, and the usual soft limit is 1024.
-fn raise_open_files_limit() {
+/// Each watcher holds a descriptor, and the usual soft limit is 1024. Gives the limit as it is now; `None` is none.
+fn raise_open_files_limit() -> Option<u64> {
     let mut limit = getrlimit(Resource::Nofile);
-    let wanted = Some(OPEN_FILES);
-    // No limit is `None`, which is more than any number.
+    let found = limit.current?;
     let allowed = limit
         .maximum
-        .map_or(wanted, |most| wanted.map(|wanted| wanted.min(most)));
-    if limit.current.is_none() || limit.current >= allowed {
-        return;
+        .map_or(OPEN_FILES, |most| OPEN_FILES.min(most));
+    if found >= allowed {
+        return Some(found);
     }
-    limit.current = allowed;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "the limit of open files stays as it was");
+    limit.current = Some(allowed);
+    match setrlimit(Resource::Nofile, limit) {
+        Ok(()) => Some(allowed),
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files stays as it was");
+            Some(found)
+        }
     }
 }
 
@@ -169,8 +178,8 @@ fn end(runtime: Runtime) {
 /// The failure and everything below it, for a person.
 fn in_one_line(failure: &Failure) -> String {
     let chain = successors(Some(failure as &dyn Error), |&error| error.source());
-    chain
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    let mut causes: Vec<String> = chain.map(ToString::to_string).collect();
+    // A library's error may say what the one below it says.
+    causes.dedup_by(|below, above| above.ends_with(below.as_str()));
+    causes.join(": ")
 }

@@ -30,7 +30,7 @@ use crate::{
 const WORK_DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Files of one download that are fetched at the same time.
-const PARALLEL_FILES: usize = 3;
+const PARALLEL_FILES: usize = 16;
 
 /// Why a part of the hive did not start.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,15 @@
 //! The state folder: made closed, checked before use, and owned by exactly one hive.
 
+pub(crate) mod files;
+
 use std::{
     fs::{DirBuilder, File, Metadata, OpenOptions},
     io::{self, Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
+use files::OpenFileError;
 use hive_api::StateFolder;
 use rustix::{
     fs::{FlockOperation, flock, statfs},
@@ -75,6 +78,22 @@ pub enum StateFolderError {
         /// Its permission bits.
         mode: u32,
     },
+    /// A pipe, a link or something else stands where one of its files belongs.
+    #[error("{} is not a regular file: remove it", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// One of its files belongs to another user.
+    #[error("{} belongs to user {owner}, and this is user {user}: remove it, or set `HIVE_STATE_DIR`", path.display())]
+    FileNotOurs {
+        /// The file.
+        path: PathBuf,
+        /// Its owner's id.
+        owner: u32,
+        /// Our id.
+        user: u32,
+    },
     /// Locks and the database cannot be trusted there.
     #[error("{} is on a network file system, which cannot hold the database: set `HIVE_STATE_DIR` to a local folder", path.display())]
     NetworkFileSystem {
@@ -98,15 +117,14 @@ impl OwnedStateFolder {
             path: folder.path().to_owned(),
             source,
         };
+        let refused = |error| match error {
+            OpenFileError::Refused(error) => error,
+            OpenFileError::Io(source) => unusable(source),
+        };
         prepare(&folder)?;
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(folder.lock())
-            .map_err(unusable)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut lock = files::open(&folder.lock(), &mut options).map_err(refused)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
@@ -117,6 +135,9 @@ impl OwnedStateFolder {
             Err(error) => return Err(unusable(error.into())),
         }
         write_pid(&mut lock).map_err(unusable)?;
+        for path in private_files(&folder) {
+            files::close_to_others(&path).map_err(refused)?;
+        }
         Ok(Self {
             folder,
             _lock: lock,
@@ -127,6 +148,18 @@ impl OwnedStateFolder {
     pub fn names(&self) -> &StateFolder {
         &self.folder
     }
+}
+
+/// What only its owner may open: the lock, or another could hold it, and the database with its log and index
+/// (SQLite, "WAL-mode File Format").
+fn private_files(folder: &StateFolder) -> [PathBuf; 4] {
+    let database = folder.database().into_os_string();
+    let beside = |suffix: &str| {
+        let mut name = database.clone();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    [folder.lock(), beside(""), beside("-wal"), beside("-shm")]
 }
 
 /// Makes the folder where it is missing, and checks that it is ours alone to write.

@@ -6,7 +6,7 @@
 
 use std::{ffi::OsString, fs, path::Path, time::Duration};
 
-use hive::{Config, ConfigError, LogFormat, Serve, Settings};
+use hive::{Config, ConfigError, ConnectionLimits, LogFormat, Serve, Settings};
 use tempfile::TempDir;
 
 struct Told {
@@ -222,4 +222,19 @@ fn the_hub_is_left_alone_when_its_variable_says_so() {
     let offline = |told: Told| told.resolve().unwrap().hub.settings.is_offline;
     assert!(!offline(Told::nothing()));
     assert!(offline(Told::nothing().variable("HF_HUB_OFFLINE", "1")));
+}
+
+#[test]
+fn connections_take_no_more_than_their_share_of_the_open_files() {
+    let limits = ConnectionLimits::default();
+    assert_eq!(limits.within(None), limits);
+    assert_eq!(limits.within(Some(131_072)), limits);
+    for open_files in [64, 1024, 4096, 20_000] {
+        let within = limits.within(Some(open_files));
+        let files = usize::try_from(open_files).unwrap();
+        assert_eq!(within.open_connections, files / 2);
+        assert_eq!(within.open_unix_connections, files / 8);
+        assert!(within.open_streams < within.open_connections);
+        assert_eq!(within.drain_timeout, limits.drain_timeout);
+    }
 }

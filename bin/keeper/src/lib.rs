@@ -1,1 +1,122 @@
 //! The `keeper` program as a library: everything but the process's first and last line.
+//!
+//! keeper is a client: it talks to a hive over `hive-client` and reaches no server-side crate. It never decides how a
+//! download works, and it never cancels a job that it only looks at.
+
+mod app;
+mod args;
+mod commands;
+pub mod exit_code;
+mod failure;
+mod hives;
+mod job_reference;
+mod local_hive;
+mod model_reference;
+mod ui;
+mod watch;
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use crate::{
+    app::App,
+    args::{Arguments, Color, Format, GlobalArguments},
+    exit_code::Ending,
+    failure::Failure,
+    hives::Config,
+    ui::{Audience, Figures, Printer, PrinterSettings},
+};
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return not_a_command(&error),
+    };
+    let printer = printer(&arguments.global);
+    run(&printer, arguments)
+        .unwrap_or_else(|failure| {
+            failure.tell(&printer);
+            Ending::Code(failure.exit)
+        })
+        .take()
+}
+
+fn run(printer: &Printer, arguments: Arguments) -> Result<Ending, Failure> {
+    let config = Config::load(&variable)?;
+    let app = App::new(printer.clone(), config, arguments.global.hive, variable);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(
+                exit_code::FAILED,
+                "runtime",
+                "keeper cannot start",
+                "free some memory or file descriptors and try again",
+            )
+            .because(Some(error.to_string()))
+        })?;
+    let ended = runtime.block_on(commands::run(&app, arguments.command));
+    // A name look-up in the system's resolver cannot be stopped, and holds nothing of ours.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Help and version go to stdout; anything else is a refusal in one sentence.
+fn not_a_command(error: &clap::Error) -> ExitCode {
+    let printer = printer(&GlobalArguments {
+        hive: None,
+        format: Format::Human,
+        quiet: false,
+        no_progress: true,
+        color: Color::Auto,
+    });
+    if error.use_stderr() {
+        let failure = args::refusal_of(error);
+        failure.tell(&printer);
+        return ExitCode::from(failure.exit);
+    }
+    printer.own_text(&error.to_string());
+    ExitCode::from(exit_code::DONE)
+}
+
+fn printer(global: &GlobalArguments) -> Printer {
+    let terminal = io::stderr().is_terminal();
+    let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    let color = match global.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && !is_set("NO_COLOR"),
+    };
+    let audience = match global.format {
+        Format::Json => Audience::Program,
+        Format::Human if global.quiet => Audience::QuietPerson,
+        Format::Human => Audience::Person,
+    };
+    let figures = if global.no_progress || audience != Audience::Person {
+        Figures::None
+    } else if terminal {
+        Figures::Bars
+    } else {
+        Figures::Lines
+    };
+    let settings = PrinterSettings {
+        audience,
+        figures,
+        terminal,
+        color,
+    };
+    Printer::new(settings, Box::new(io::stdout()), Box::new(io::stderr()))
+}
+
+/// The environment of this process.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name)
+}

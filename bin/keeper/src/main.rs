@@ -1,3 +1,5 @@
 //! The process: its first and its last line.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    keeper::main()
+}

@@ -1,7 +1,7 @@
 //! One remote file to verified bytes: ranges, hash, write, watch, retry, resume. Knows no Hub and no job.
 //!
 //! The caller gives a [`DownloadSpec`] (the digest and size that the bytes must have, where the partial goes, and the
-//! budget and limits that it shares with others) and a [`Source`] (how to get a range of them). [`download`] ends with
+//! budget and limits that it shares with others) and a [`Source`] (how to get a range of them). [`download()`] ends with
 //! a [`VerifiedPartial`], or [`Unfinished`]: a typed reason, and how many recorded bytes the next one goes on from.
 //! Nothing on disk is trusted that its record does not prove, and nothing is verified but by its hash.
 

@@ -20,7 +20,7 @@ pub trait Source: Send + Sync {
     /// Opens `range` of the file as a checked stream: the answer is for this file and begins at `range.start`.
     ///
     /// The source resolves, follows redirects, renews what has expired, and limits how long a connection and the
-    /// headers may take. It does not retry: [`download`](crate::download) does, and says in `reason` why it asks.
+    /// headers may take. It does not retry: [`download`](crate::download()) does, and says in `reason` why it asks.
     /// Dropping the future or the stream closes the connection.
     fn open(
         &self,

@@ -43,14 +43,22 @@ impl fmt::Display for JobId {
 impl FromStr for JobId {
     type Err = ParseJobIdError;
 
+    /// Reads the one spelling that [`fmt::Display`] writes: two names for one job would be one too many.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self).map_err(|_| ParseJobIdError)
+        let id = Uuid::try_parse(text)
+            .map(Self)
+            .map_err(|_| ParseJobIdError)?;
+        if id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(ParseJobIdError)
+        }
     }
 }
 
 /// The text is not a UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a job id is a UUID")]
+#[error("a job id is a UUID in lower case with hyphens")]
 pub struct ParseJobIdError;
 
 /// Where a job is in its life.

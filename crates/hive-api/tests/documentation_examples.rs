@@ -5,9 +5,9 @@
 )]
 
 use hive_api::{
-    Event, Heartbeat, HiveInfo, Job, JobList, JobState, LogEvent, ModelList, Open, Operation,
-    PhaseEvent, Plan, Problem, ProblemCode, Progress, RemovedModel, Snapshot, StateEvent,
-    SubmitJob,
+    Event, Heartbeat, HiveInfo, Job, JobId, JobList, JobState, LogEvent, ModelList, Open,
+    Operation, PhaseEvent, Plan, Problem, ProblemCode, Progress, RemovedModel, Snapshot,
+    StateEvent, SubmitJob,
 };
 use serde_json::Value;
 
@@ -118,6 +118,20 @@ fn the_last_events_carry_the_job() {
         let event = Event::parse(name, job).unwrap();
         assert_eq!(event.name(), name);
         assert!(event.last().is_some());
+    }
+}
+
+#[test]
+fn a_job_id_has_one_spelling() {
+    let text = "01920f3e-7a7b-7c3d-9a1e-5b2d8e9f3c41";
+    assert_eq!(text.parse::<JobId>().unwrap().to_string(), text);
+    for other in [
+        text.to_uppercase(),
+        text.replace('-', ""),
+        format!("{{{text}}}"),
+        format!("urn:uuid:{text}"),
+    ] {
+        assert!(other.parse::<JobId>().is_err(), "{other}");
     }
 }
 

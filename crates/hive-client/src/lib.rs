@@ -1,1 +1,18 @@
-//! The only way to talk to a hive.
+//! The only way to talk to a hive: submit, look, follow, cancel.
+//!
+//! Nothing here prints or decides what a person sees. Every request has a connect limit and a limit for its whole
+//! answer; an event stream has none as a whole and a watchdog on its silence instead. What a hive sends is bounded
+//! in size, so that a hostile one cannot exhaust its client.
+
+mod answer;
+mod client;
+mod endpoint;
+mod error;
+mod follow;
+mod submit;
+
+pub use client::{CancelJob, HiveClient, JobFilter};
+pub use endpoint::{Endpoint, HttpEndpoint};
+pub use error::ClientError;
+pub use follow::{ConnectionLoss, Followed, FollowedStream};
+pub use submit::IdempotencyKey;

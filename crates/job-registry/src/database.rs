@@ -2,16 +2,18 @@
 //!
 //! Statements are standard SQL, so that another database can sit beside SQLite; opening and the schema, in
 //! `schema`, are SQLite's own. A change is durable when its function returns: WAL with `synchronous = FULL` syncs
-//! every commit (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+//! every commit (<https://www.sqlite.org/pragma.html#pragma_synchronous>). A change that failed spoils no later one:
+//! the registry goes on by itself when what failed is over.
 
+mod failure;
 mod schema;
 
-use std::{path::Path, time::Duration};
+use std::{future::ready, path::Path, time::Duration};
 
 use hive_api::{Event, Job, JobId, JobState};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{
-    Row, Sqlite, SqlitePool, Transaction,
+    Connection, Row, Sqlite, SqlitePool, Transaction,
     sqlite::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
     },
@@ -60,7 +62,7 @@ impl Database {
     /// Opens the file, making it if it is not there, and brings its schema up to date.
     pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
         schema::make_private(path).await?;
-        let failed = |source| schema::open_failure(path, source);
+        let failed = |source| failure::open_failure(path, source);
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
@@ -72,10 +74,15 @@ impl Database {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
+            // SQLite itself rolls back a change that finds no space (<https://www.sqlite.org/lang_transaction.html>),
+            // so the rollback after it fails, and sqlx counts a transaction that is not there and begins no other.
+            // Such a connection is closed and the change goes over a new one.
+            .before_acquire(|writer, _| Box::pin(ready(Ok(!writer.is_in_transaction()))))
             .connect_with(options.clone())
             .await
             .map_err(failed)?;
         schema::bring_up_to_date(&writer, path).await?;
+        schema::check_pages(&writer, path).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .test_before_acquire(false)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hive_api::JobState;
+use hive_api::{JobState, Open};
 
 /// Why a registry could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +49,15 @@ pub enum OpenError {
 /// Why the registry could not read or change a job.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// The database refused.
+    /// There is no room for the change. The database is as it was, and takes changes again when there is room.
+    #[error("the disk of the job database is full")]
+    DiskFull(#[source] sqlx::Error),
+    /// Somebody else holds the database, longer than a change waits for it. The same may succeed later.
+    #[error("the job database is held by someone else")]
+    Busy(#[source] sqlx::Error),
+    /// The database refused for another reason.
     #[error("the job database failed")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
     /// A stored job or event cannot be written as JSON, or read from it.
     #[error("a stored job or event is not readable")]
     Json(#[from] serde_json::Error),
@@ -92,7 +98,7 @@ pub enum PauseError {
     #[error("the job is `{}`", state.as_str())]
     WrongState {
         /// Its state.
-        state: JobState,
+        state: Open<JobState>,
     },
     /// The registry could not record it.
     #[error(transparent)]

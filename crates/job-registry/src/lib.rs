@@ -6,7 +6,8 @@
 //!
 //! One task, the scheduler, makes every change in turn: it commits, tells the watchers, fires the job's
 //! cancellation token, and starts what fits into the slots. Whoever asks for a change may go away meanwhile; the
-//! change is made whole or not at all.
+//! change is made whole or not at all. A database that refuses (a full disk, someone else's lock) is tried again until
+//! it takes what has to be recorded; a cancelled job is stopped meanwhile.
 //!
 //! Where this differs from the seams of the design note: the work answers [`WorkError`], so that being stopped and
 //! having failed are two things (`?` turns a [`Stopped`] or a `Problem` into one); [`JobRegistry::watch`] answers

@@ -205,10 +205,16 @@ impl JobRegistry {
 
     /// Stops a job for good: its intent is durable when this returns the job in its state now, and the job becomes
     /// `cancelled` when nothing of it runs any more. A job that has ended, or that is publishing, is returned as it
-    /// is. `None` if there is none of this id.
+    /// is; one in a state that this build does not know becomes `cancelled` at once, since nothing of it runs. `None`
+    /// if there is none of this id.
+    ///
+    /// Where the intent cannot be recorded, this is an error, and the job is stopped all the same: a job that fills a
+    /// disk must be stoppable on a full disk. The cancel is kept in memory then, is recorded as soon as the database
+    /// takes it, and wins over whatever the work comes to meanwhile. Only a hive that ends before that forgets it, so
+    /// a caller who got the error asks again.
     pub async fn cancel(&self, id: JobId) -> Result<Option<Job>, RegistryError> {
         match self.ask(id, Trigger::Cancel).await? {
-            Answer::Granted(job) | Answer::Refused(job, _) => Ok(Some(*job)),
+            Answer::Granted(job) | Answer::Refused(job) => Ok(Some(*job)),
             Answer::NotLive => self.ended(id).await,
         }
     }
@@ -298,12 +304,12 @@ impl JobRegistry {
     async fn ask_strictly(&self, id: JobId, trigger: Trigger) -> Result<Option<Job>, PauseError> {
         let job = match self.ask(id, trigger).await? {
             Answer::Granted(job) => return Ok(Some(*job)),
-            Answer::Refused(_, state) => return Err(PauseError::WrongState { state }),
+            Answer::Refused(job) => Some(*job),
             Answer::NotLive => self.ended(id).await?,
         };
-        match job.as_ref().and_then(|job| job.state.known()) {
-            Some(state) => Err(PauseError::WrongState { state: *state }),
-            None => Ok(job),
+        match job {
+            Some(Job { state, .. }) => Err(PauseError::WrongState { state }),
+            None => Ok(None),
         }
     }
 
@@ -334,3 +340,6 @@ impl JobRegistry {
         Ok(job.map(|job| self.shared.with_heartbeat(job)))
     }
 }
+
+#[cfg(test)]
+mod tests;

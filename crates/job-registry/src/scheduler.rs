@@ -1,5 +1,5 @@
 //! The one task that changes jobs: it takes requests in turn, commits each change, tells the watchers, fires
-//! cancellation tokens, and starts what fits into the slots.
+//! cancellation tokens (that of a cancelled job before the commit), and starts what fits into the slots.
 //!
 //! It never waits for work or for a watcher. The work runs in a set that this task owns; when the task ends, so has
 //! all work.
@@ -9,7 +9,11 @@ mod recovery;
 mod story;
 mod work;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use hive_api::{Job, JobId, JobState};
 use jiff::Timestamp;
@@ -68,7 +72,7 @@ pub(crate) enum Answer {
     /// It is recorded, or was already.
     Granted(Box<Job>),
     /// It makes no sense in this state.
-    Refused(Box<Job>, JobState),
+    Refused(Box<Job>),
     /// The job has ended, or there is none of this id.
     NotLive,
 }
@@ -82,7 +86,10 @@ pub(crate) struct Scheduler {
     stopping: CancellationToken,
     work: JoinSet<Woken>,
     tokens: HashMap<JobId, CancellationToken>,
-    starts_wait: bool,
+    /// Cancels that the database could not take yet.
+    unrecorded_cancels: HashSet<JobId>,
+    /// What the database refused is to be tried again in a moment.
+    tries_again: bool,
 }
 
 impl Scheduler {
@@ -101,7 +108,8 @@ impl Scheduler {
             stopping,
             work: JoinSet::new(),
             tokens: HashMap::new(),
-            starts_wait: false,
+            unrecorded_cancels: HashSet::new(),
+            tries_again: false,
         }
     }
 
@@ -185,43 +193,74 @@ impl Scheduler {
 
     async fn ask(&mut self, id: JobId, trigger: Trigger) -> Result<Answer, RegistryError> {
         let Some(live) = self.shared.live.find(id) else {
+            self.unrecorded_cancels.remove(&id);
             return Ok(Answer::NotLive);
         };
         let before = live.job();
-        let Some(standing) = Standing::of(&before) else {
-            return Ok(Answer::NotLive);
-        };
-        match transition(standing, trigger) {
-            Transition::To(state) => {
-                self.commit(
-                    &live,
-                    &before,
-                    change::moved(&before, state, None, self.now()),
-                )
-                .await?;
-                if let Some(token) = self.tokens.get(&id) {
-                    token.cancel();
-                }
-            }
-            Transition::Stay => {}
-            Transition::Publish | Transition::Refuse => {
-                let state = match standing {
-                    Standing::Publishing => JobState::Running,
-                    Standing::In(state) => state,
-                };
-                return Ok(Answer::Refused(Box::new(self.shared.present(&live)), state));
+        let transition = transition(Standing::of(&before), trigger);
+        if let Transition::To(state) = transition {
+            let change = change::moved(&before, state, None, self.now());
+            if trigger == Trigger::Cancel {
+                self.record_cancel(&live, &before, change).await?;
+            } else {
+                self.commit(&live, &before, change).await?;
+                self.tell_to_stop(id);
             }
         }
-        Ok(Answer::Granted(Box::new(self.shared.present(&live))))
+        let job = Box::new(self.shared.present(&live));
+        Ok(match transition {
+            Transition::To(_) | Transition::Stay => Answer::Granted(job),
+            Transition::Publish | Transition::Refuse => Answer::Refused(job),
+        })
+    }
+
+    /// Stops the work of a job, and records that it is to be cancelled; what cannot be recorded now is later.
+    async fn record_cancel(
+        &mut self,
+        live: &LiveJob,
+        before: &Job,
+        change: Change,
+    ) -> Result<(), RegistryError> {
+        // Before the commit: neither a full disk nor one that does not answer may keep a job from being stopped.
+        self.tell_to_stop(live.id());
+        let recorded = self.commit(live, before, change).await;
+        if recorded.is_ok() {
+            self.unrecorded_cancels.remove(&live.id());
+        } else {
+            self.unrecorded_cancels.insert(live.id());
+            self.try_again_later();
+        }
+        recorded
+    }
+
+    async fn record_cancels(&mut self) {
+        for id in self.unrecorded_cancels.clone() {
+            if let Err(error) = self.ask(id, Trigger::Cancel).await {
+                report(id, &error);
+                if let RegistryError::DiskFull(_) | RegistryError::Busy(_) = error {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn tell_to_stop(&self, id: JobId) {
+        if let Some(token) = self.tokens.get(&id) {
+            token.cancel();
+        }
     }
 
     async fn record(&self, id: JobId, attempt: u32, entry: Entry) -> Result<(), Stopped> {
         let live = self.shared.live.find(id).ok_or(Stopped)?;
         let before = live.job();
-        let standing = Standing::of(&before).ok_or(Stopped)?;
         if before.attempt != attempt {
             return Err(Stopped);
         }
+        let standing = if self.unrecorded_cancels.contains(&id) {
+            Standing::In(JobState::Cancelling)
+        } else {
+            Standing::of(&before)
+        };
         let decides = entry.decides();
         let Some(change) = entry.change(&before, standing, self.now())? else {
             return Ok(());

@@ -42,26 +42,31 @@ pub(crate) enum Transition {
     Refuse,
 }
 
-/// Where a job stands: its state, with publishing told apart from the rest of `running`.
+/// Where a job stands: its state, with publishing told apart from the rest of `running`, and all states that this
+/// build does not know taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// In this state, and not publishing.
     In(JobState),
     /// `running`, phase `publishing`.
     Publishing,
+    /// In a state of a newer hive. Nothing of the job runs: this one never started it.
+    Unknown,
 }
 
 impl Standing {
-    /// Where this job stands; `None` in a state that this build does not know.
-    pub(crate) fn of(job: &Job) -> Option<Self> {
-        let state = *job.state.known()?;
-        let publishing = state == JobState::Running
+    /// Where this job stands.
+    pub(crate) fn of(job: &Job) -> Self {
+        let Some(state) = job.state.known() else {
+            return Self::Unknown;
+        };
+        let publishing = *state == JobState::Running
             && job.phase.as_ref().and_then(Open::known) == Some(&Phase::Publishing);
-        Some(if publishing {
+        if publishing {
             Self::Publishing
         } else {
-            Self::In(state)
-        })
+            Self::In(*state)
+        }
     }
 }
 
@@ -69,6 +74,7 @@ impl Standing {
 pub(crate) const fn transition(standing: Standing, trigger: Trigger) -> Transition {
     match standing {
         Standing::Publishing => publishing(trigger),
+        Standing::Unknown => unknown(trigger),
         Standing::In(state) => match state {
             JobState::Queued => queued(trigger),
             JobState::Running => running(trigger),
@@ -161,6 +167,21 @@ const fn cancelling(trigger: Trigger) -> Transition {
 const fn ended(trigger: Trigger) -> Transition {
     match trigger {
         Trigger::Cancel | Trigger::HiveRestarted => Transition::Stay,
+        Trigger::Start
+        | Trigger::Pause
+        | Trigger::Resume
+        | Trigger::BeginPublishing
+        | Trigger::WorkSucceeded
+        | Trigger::WorkFailed
+        | Trigger::WorkStopped => Transition::Refuse,
+    }
+}
+
+const fn unknown(trigger: Trigger) -> Transition {
+    match trigger {
+        // Whoever wants it gone is obeyed; anything else is left to a hive that knows the state.
+        Trigger::Cancel => Transition::To(JobState::Cancelled),
+        Trigger::HiveRestarted => Transition::Stay,
         Trigger::Start
         | Trigger::Pause
         | Trigger::Resume

@@ -23,10 +23,12 @@ const CHUNK: u32 = 256;
 pub struct LastEventId(Option<u64>);
 
 impl LastEventId {
-    /// Takes a `Last-Event-ID` header's text; one that is not a number is kept as not understood, so that the reader
-    /// is told that it was not resumed.
+    /// Takes a `Last-Event-ID` header's text; one that is not a number in ASCII digits is kept as not understood, so
+    /// that the reader is told that it was not resumed.
     pub fn parse(text: &str) -> Self {
-        Self(text.trim().parse().ok())
+        let text = text.trim();
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        Self(text.parse().ok().filter(|_| digits))
     }
 }
 

@@ -98,9 +98,11 @@ impl Folder {
         let fd = rustix::fs::openat(&staging.fd, &staged, flags, Mode::from_raw_mode(0o644))
             .map_err(|error| failed(error.into()))?;
         let mut file = File::from(fd);
-        file.write_all(content)
-            .and_then(|()| file.sync_all())
-            .map_err(failed)?;
+        let written = file.write_all(content).and_then(|()| file.sync_all());
+        if let Err(error) = written {
+            staging.drop_staged(&staged);
+            return Err(failed(error));
+        }
         staging.move_to(&staged, self, name)?;
         self.sync()
     }
@@ -115,10 +117,14 @@ impl Folder {
 
     fn move_to(&self, staged: &str, folder: &Self, name: &str) -> Result<(), StoreError> {
         rustix::fs::renameat(&self.fd, staged, &folder.fd, name).map_err(|error| {
-            // The renaming failed and is what is told; that its staged file stays behind is not.
-            let _ = self.unlink(staged);
+            self.drop_staged(staged);
             StoreError::at(&folder.path.join(name), error)
         })
+    }
+
+    /// What came before failed and is what is told; that its staged file stays behind is not.
+    fn drop_staged(&self, staged: &str) {
+        let _ = self.unlink(staged);
     }
 
     /// A name that nobody uses now: of this process and of this call.

@@ -36,6 +36,7 @@ impl ModelStore {
         let Some(stored) = self.show(repo)? else {
             return Ok(None);
         };
+        refuse_link(&stored.path)?;
         let Some(revision) = revision else {
             return remove_repo(&stored).map(Some);
         };
@@ -48,6 +49,15 @@ impl ModelStore {
             Some(snapshot) => remove_snapshot(&stored, snapshot).map(Some),
         }
     }
+}
+
+/// A repository's folder that leads elsewhere is not ours to empty.
+fn refuse_link(path: &Path) -> Result<(), StoreError> {
+    if path.is_symlink() {
+        let path = path.to_owned();
+        return Err(StoreError::Tampered { path });
+    }
+    Ok(())
 }
 
 fn remove_repo(stored: &StoredRepo) -> Result<Removed, StoreError> {

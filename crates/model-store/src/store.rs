@@ -1,8 +1,11 @@
 //! Where everything is: the store, and one repository's folder in it.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::folder::Folder;
 use crate::{BlobName, Commit, RefName, RepoId, RepoPath, StoreError};
@@ -37,6 +40,9 @@ pub enum Placed {
     /// The blob was there already, and the given file is removed.
     AlreadyThere,
 }
+
+/// A ref's file holds 40 hexadecimal digits, and perhaps a line's end.
+const LONGEST_REF_BYTES: u64 = 64;
 
 /// How a partial's name differs from its blob's.
 pub(crate) const PARTIAL_SUFFIX: &str = ".hive-partial";
@@ -123,10 +129,9 @@ impl RepoFolder {
     /// The commit that a ref points to, `None` where there is no such ref or it holds something else.
     pub fn read_ref(&self, name: &RefName) -> Result<Option<Commit>, StoreError> {
         let path = self.path().join("refs").join(name.as_str());
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Commit::new(text.trim()).ok()),
+        match read_commit(&path) {
+            Ok(commit) => Ok(commit),
             Err(error) if is_absent(&error) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
             Err(error) => Err(StoreError::at(&path, error)),
         }
     }
@@ -179,4 +184,21 @@ pub(crate) fn is_absent(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     ) || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP)
+}
+
+/// The commit that a ref's file names, `None` where it holds something else. What is no plain file, such as a pipe
+/// that would never end, is not read.
+pub(crate) fn read_commit(path: &Path) -> io::Result<Option<Commit>> {
+    let no_wait = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(no_wait)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    file.take(LONGEST_REF_BYTES).read_to_end(&mut text)?;
+    let text = String::from_utf8_lossy(&text);
+    Ok(Commit::new(text.trim()).ok())
 }

@@ -1,1 +1,15 @@
-//! The real binaries as processes, one file per capability.
+//! One person's machine for a test: a home of its own, the real programs as processes, every wait with a deadline.
+#![expect(
+    clippy::expect_used,
+    reason = "this crate is test code: a failed expect is a failed test"
+)]
+
+mod machine;
+mod models;
+mod process;
+mod transcript;
+
+pub use machine::Machine;
+pub use models::{FILE, MODEL, quantised, slowly};
+pub use process::{End, Finished, Running};
+pub use transcript::transcript;

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use model_provisioner::{HubLimits, HubSettings, HubToken, Proxies, hub_endpoint, is_offline};
+use model_provisioner::{
+    EnvironmentError, HubLimits, HubSettings, HubToken, Proxies, hub_endpoint, is_offline,
+};
 use url::Url;
 
 use super::{ConfigError, Environment};
@@ -21,7 +23,7 @@ pub struct HubConfig {
 impl HubConfig {
     pub(super) fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
         let lookup = |name: &str| text(environment, name);
-        let endpoint = hub_endpoint(lookup)?;
+        let endpoint = endpoint(lookup)?;
         let proxies = Proxies::discover(lookup)?;
         let ca_file = lookup("SSL_CERT_FILE");
         let mut limits = HubLimits::default();
@@ -55,6 +57,19 @@ pub(super) fn text(environment: &Environment, name: &str) -> Option<String> {
     Some(value).filter(|text| !text.trim().is_empty())
 }
 
+/// The Hub's address. A query would be lost with the first path behind it, and may hold a secret.
+fn endpoint(lookup: impl Fn(&str) -> Option<String>) -> Result<Url, ConfigError> {
+    match hub_endpoint(lookup) {
+        Ok(address) if address.query().is_none() && address.fragment().is_none() => Ok(address),
+        Ok(_) | Err(EnvironmentError::BadEndpoint { .. }) => Err(ConfigError::Endpoint),
+        Err(
+            error @ (EnvironmentError::UnreadableToken { .. }
+            | EnvironmentError::NoHome
+            | EnvironmentError::BadProxy { .. }),
+        ) => Err(error.into()),
+    }
+}
+
 fn timeout(seconds: String) -> Result<Duration, ConfigError> {
     let read = seconds.trim().parse().ok();
     read.filter(|&seconds: &u64| seconds > 0)
@@ -72,5 +87,7 @@ fn without_credentials(mut address: Url) -> String {
     // An address that can have no credentials has none to remove.
     let _ = address.set_username("");
     let _ = address.set_password(None);
+    address.set_query(None);
+    address.set_fragment(None);
     address.as_str().trim_end_matches('/').to_owned()
 }

@@ -35,7 +35,9 @@ pub struct Settings {
     /// How long a job waits for the network, such as `24h`; `HIVE_NETWORK_PATIENCE` or the file.
     #[arg(skip)]
     pub network_patience: Option<String>,
-    /// What to log, as tracing's filter directives; `HIVE_LOG` or the file.
+    /// What to log, as tracing's filter directives; `HIVE_LOG` or the file. The libraries that speak HTTP write
+    /// addresses with their signatures below `warn`: these lines come only where such a library is named, as in
+    /// `debug,hf_hub=debug`.
     #[arg(skip)]
     pub log: Option<String>,
     /// `text` or `json`; `HIVE_LOG_FORMAT` or the file.

@@ -6,7 +6,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -27,7 +27,8 @@ use tower::ServiceExt;
 use super::Door;
 use crate::config::ConnectionLimits;
 
-/// Headers of one request, together.
+/// The request line and the headers of one request, together; a longer head is answered 431. The buffer that reads
+/// it grows by doubling, so a connection may hold twice as much.
 const LONGEST_HEAD_BYTES: usize = 32 * 1024;
 /// How long the loop rests when the system refuses a connection, such as for want of file descriptors.
 const REST: Duration = Duration::from_millis(50);
@@ -68,13 +69,15 @@ impl Connections {
             taken: Arc::default(),
         };
         let unix = Arc::new(unix);
-        connections.accept_from(Door::Unix, move || {
+        let seats = Arc::new(Semaphore::new(limits.open_unix_connections));
+        connections.accept_from(Door::Unix, seats, move || {
             let listener = Arc::clone(&unix);
             async move { Ok(listener.accept().await?.0) }
         });
+        let seats = Arc::new(Semaphore::new(limits.open_connections));
         for listener in tcp {
             let listener = Arc::new(listener);
-            connections.accept_from(Door::Tcp, move || {
+            connections.accept_from(Door::Tcp, Arc::clone(&seats), move || {
                 let listener = Arc::clone(&listener);
                 async move {
                     let (stream, _) = listener.accept().await?;
@@ -116,14 +119,18 @@ impl Connections {
 }
 
 impl Connections {
-    /// Takes connections from one listener, at most so many at a time: a flood on one door leaves the others open.
-    fn accept_from<S, F>(&self, door: Door, accept: impl Fn() -> F + Send + Sync + 'static)
-    where
+    /// Takes connections from one listener, at most as many at a time as there are seats: a flood over TCP leaves the
+    /// unix socket open.
+    fn accept_from<S, F>(
+        &self,
+        door: Door,
+        seats: Arc<Semaphore>,
+        accept: impl Fn() -> F + Send + Sync + 'static,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         F: Future<Output = io::Result<S>> + Send,
     {
         let connections = self.clone();
-        let seats = Arc::new(Semaphore::new(self.limits.open_connections));
         let taking = async move {
             loop {
                 // The semaphore is never closed.
@@ -157,7 +164,10 @@ impl Connections {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = self.router;
+        let asked = Arc::new(AtomicBool::new(false));
+        let mark = Arc::clone(&asked);
         let service = service_fn(move |request: http::Request<Incoming>| {
+            mark.store(true, Ordering::Relaxed);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(door);
             router.clone().oneshot(request)
@@ -165,6 +175,7 @@ impl Connections {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)
+            .max_header_size(LONGEST_HEAD_BYTES)
             .max_buf_size(LONGEST_HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
@@ -172,6 +183,11 @@ impl Connections {
             tokio::select! {
                 ended = connection.as_mut() => return ended,
                 () = self.drain.cancelled() => {}
+            }
+            // Between two requests hyper ends a connection at once, but before the first it waits for the rest of a
+            // head that has begun.
+            if !asked.load(Ordering::Relaxed) {
+                return Ok(());
             }
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -41,7 +41,7 @@ impl Doorkeeper {
         }
         let detail = "a valid `Authorization: Bearer` header is needed";
         Err(Problem::new(ProblemCode::Unauthenticated, detail)
-            .with_hint("on the hive's machine, `hive token` prints the token")
+            .with_hint("set KEEPER_TOKEN to what hive token prints on the machine of the hive")
             .into())
     }
 

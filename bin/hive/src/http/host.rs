@@ -51,8 +51,13 @@ pub(super) fn named_host(request: &Request) -> Result<Authority, Refusal> {
     };
     let authority: Option<Authority> = value.to_str().ok().and_then(|text| text.parse().ok());
     authority
-        .filter(|authority| !authority.as_str().contains('@'))
+        .filter(|authority| !authority.as_str().contains('@') && has_sound_port(authority))
         .ok_or_else(|| malformed("the `Host` header is not a host and a port"))
+}
+
+/// Whether what follows the host is nothing, or a port that there is.
+fn has_sound_port(authority: &Authority) -> bool {
+    authority.as_str().len() == authority.host().len() || authority.port_u16().is_some()
 }
 
 fn is_ip_literal(host: &str) -> bool {

@@ -17,6 +17,9 @@ const LONGEST_BODY_BYTES: usize = 64 * 1024;
 /// Receives a JSON body whole.
 pub(super) async fn receive(request: Request, within: Duration) -> Result<Bytes, Refusal> {
     let (parts, body) = request.into_parts();
+    if announced_bytes(&parts.headers).is_some_and(|bytes| bytes > LONGEST_BODY_BYTES as u64) {
+        return Err(too_long());
+    }
     if !is_plain_json(&parts.headers) {
         let detail = "the body must be `application/json` without a content encoding";
         return Err(Refusal::new(ProblemCode::UnsupportedMediaType, detail));
@@ -28,10 +31,7 @@ pub(super) async fn receive(request: Request, within: Duration) -> Result<Bytes,
     .await
     {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::new(
-            ProblemCode::PayloadTooLarge,
-            format!("the body is longer than {LONGEST_BODY_BYTES} bytes"),
-        )),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
         Ok(Err(_)) => Err(Refusal::new(
             ProblemCode::MalformedJson,
             "the body ended before it was whole",
@@ -41,6 +41,18 @@ pub(super) async fn receive(request: Request, within: Duration) -> Result<Bytes,
             format!("the body did not come within {} s", within.as_secs()),
         )),
     }
+}
+
+fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+fn too_long() -> Refusal {
+    Refusal::new(
+        ProblemCode::PayloadTooLarge,
+        format!("the body is longer than {LONGEST_BODY_BYTES} bytes"),
+    )
 }
 
 fn is_plain_json(headers: &HeaderMap) -> bool {

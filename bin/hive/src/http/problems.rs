@@ -13,6 +13,8 @@ use job_registry::RegistryError;
 
 /// Seconds after which a client that was turned away for now may ask again.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+/// Seconds after which a client may ask again whether there is room on a disk that was full.
+const RETRY_FULL_DISK_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("10");
 
 /// A problem on its way to the client.
 #[derive(Clone, Debug)]
@@ -44,18 +46,31 @@ impl From<Problem> for Refusal {
 
 impl From<RegistryError> for Refusal {
     fn from(error: RegistryError) -> Self {
-        if let RegistryError::ShutDown = error {
-            return Self::new(ProblemCode::ShuttingDown, "the hive is stopping");
-        }
+        let (code, detail, hint) = match &error {
+            RegistryError::ShutDown => {
+                return Self::new(ProblemCode::ShuttingDown, "the hive is stopping");
+            }
+            RegistryError::DiskFull(_) => (
+                ProblemCode::InsufficientStorage,
+                "the disk of the hive's state folder is full",
+                "make room there; the hive goes on by itself, and a job that was cancelled is stopped already",
+            ),
+            RegistryError::Busy(_) => (
+                ProblemCode::StoreUnavailable,
+                "the job database is held by another program",
+                "close the program that has `hive.db` open in the hive's state folder, and ask again",
+            ),
+            RegistryError::Database(_) | RegistryError::Json(_) | RegistryError::Conflict => (
+                ProblemCode::Internal,
+                "the job registry cannot be read or written",
+                "the hive's log says why",
+            ),
+        };
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "the job registry failed"
         );
-        Self::new(
-            ProblemCode::Internal,
-            "the job registry cannot be read or written",
-        )
-        .into_with_hint("the hive's log says why")
+        Self::new(code, detail).into_with_hint(hint)
     }
 }
 
@@ -100,6 +115,11 @@ pub(super) fn complete(response: Response, request_id: &str) -> Response {
             parts
                 .headers
                 .insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        StatusCode::INSUFFICIENT_STORAGE => {
+            parts
+                .headers
+                .insert(header::RETRY_AFTER, RETRY_FULL_DISK_AFTER_SECONDS);
         }
         _ => {}
     }

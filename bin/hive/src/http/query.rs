@@ -25,16 +25,19 @@ impl Query {
         Ok(Self(parameters))
     }
 
-    /// Takes one parameter; `expected` says what it may be.
+    /// Takes one number, digits alone; `expected` says what it may be.
     pub(super) fn take<T: FromStr>(
         &mut self,
         name: &str,
         expected: &str,
     ) -> Result<Option<T>, Refusal> {
-        match self.0.remove(name).map(|text| text.parse()) {
-            None => Ok(None),
-            Some(Ok(value)) => Ok(Some(value)),
-            Some(Err(_)) => Err(refused(name, &format!("must be {expected}"))),
+        let Some(text) = self.0.remove(name) else {
+            return Ok(None);
+        };
+        let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        match digits.and_then(|digits| digits.parse().ok()) {
+            Some(number) => Ok(Some(number)),
+            None => Err(refused(name, &format!("must be {expected}"))),
         }
     }
 

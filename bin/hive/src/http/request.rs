@@ -1,6 +1,6 @@
 //! What every request gets: an id, a log line, and an answer even where a handler panics.
 
-use std::panic::AssertUnwindSafe;
+use std::{borrow::Cow, panic::AssertUnwindSafe};
 
 use axum::{
     extract::Request,
@@ -21,6 +21,8 @@ use super::{
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A client's own request id is taken over up to this length.
 const LONGEST_REQUEST_ID: usize = 64;
+/// Characters of a method and of a path that a log line shows: strangers must not fill the disk.
+const LONGEST_LOGGED: usize = 256;
 
 /// The outermost layer.
 pub(super) async fn answer(request: Request, next: Next) -> Response {
@@ -28,7 +30,7 @@ pub(super) async fn answer(request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let line = Line {
         method: request.method().clone(),
-        path: request.uri().path().to_owned(),
+        path: shortened(request.uri().path()).into_owned(),
         door: request.extensions().get::<Door>().copied(),
     };
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
@@ -69,7 +71,8 @@ struct Line {
 impl Line {
     fn log(&self, status: StatusCode, started: Instant, id: &str) {
         let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let (method, path, status) = (self.method.as_str(), self.path.as_str(), status.as_u16());
+        let method = &*shortened(self.method.as_str());
+        let (path, status) = (self.path.as_str(), status.as_u16());
         let door = self.door.map(Door::name);
         macro_rules! line {
             ($level:ident) => {
@@ -90,5 +93,13 @@ impl Line {
             _ if self.method == Method::GET || self.method == Method::HEAD => line!(debug),
             _ => line!(info),
         }
+    }
+}
+
+/// The beginning of a text that is too long for a log line, marked as one.
+fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST_LOGGED) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }
 }

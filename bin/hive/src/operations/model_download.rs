@@ -42,6 +42,12 @@ impl ModelDownloads {
         }
         for (name, globs) in [("include", &spec.include), ("exclude", &spec.exclude)] {
             for (index, glob) in globs.iter().enumerate() {
+                if glob.is_empty() {
+                    errors.push(InvalidField {
+                        pointer: format!("/{name}/{index}"),
+                        detail: format!("--{name} is empty: give it a glob, such as *.json"),
+                    });
+                }
                 if let Err(error) = check_globs(std::slice::from_ref(glob)) {
                     errors.push(InvalidField {
                         pointer: format!("/{name}/{index}"),

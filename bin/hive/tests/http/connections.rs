@@ -107,6 +107,93 @@ async fn open_streams_and_waits_do_not_hold_up_the_end() {
 }
 
 #[tokio::test]
+async fn the_end_waits_for_nobody_whose_request_has_not_come() {
+    let hub = FakeHub::builder().start().await;
+    let hive = RunningHive::start_with(hub, |config| {
+        config.connections.header_timeout = LIMIT * 3;
+        config.connections.drain_timeout = LIMIT * 3;
+    })
+    .await;
+    let whole = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut open = Vec::new();
+    for half in ["GET /v1/hi", "GET /v1/hive HTTP/1.1\r\nHost: loc"] {
+        for before in ["", whole] {
+            let mut stream = TcpStream::connect(hive.address).await.unwrap();
+            stream.write_all(before.as_bytes()).await.unwrap();
+            if !before.is_empty() {
+                assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+            }
+            stream.write_all(half.as_bytes()).await.unwrap();
+            open.push(stream);
+        }
+    }
+    // What came before this was read before this was answered.
+    assert_eq!(hive.get("/healthz").await.status(), 200);
+    hive.stop().await;
+}
+
+#[tokio::test]
+async fn a_half_body_is_answered_when_the_hive_stops() {
+    let hub = FakeHub::builder().start().await;
+    let hive = RunningHive::start_with(hub, |config| {
+        config.connections.body_timeout = LIMIT * 3;
+        config.connections.drain_timeout = LIMIT * 3;
+    })
+    .await;
+    let head = format!(
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+        hive.token
+    );
+    let mut stream = TcpStream::connect(hive.address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut answer = vec![0; go_on.len()];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, go_on);
+    stream.write_all(b"{").await.unwrap();
+    let (stopped, rest) = tokio::join!(hive.stop(), async {
+        let mut rest = String::new();
+        let read = timeout(LIMIT, stream.read_to_string(&mut rest)).await;
+        read.unwrap().unwrap();
+        rest
+    });
+    let () = stopped;
+    assert!(rest.starts_with("HTTP/1.1 503 "), "{rest}");
+    assert!(rest.contains("\"shutting_down\""), "{rest}");
+}
+
+#[tokio::test]
+async fn a_request_head_has_32_kib() {
+    let hive = RunningHive::start().await;
+    let of_length = |length: usize| {
+        let start = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nx: ";
+        let end = "\r\n\r\n";
+        format!(
+            "{start}{}{end}",
+            "a".repeat(length - start.len() - end.len())
+        )
+    };
+    let fits = raw(hive.address, &of_length(32 * 1024)).await;
+    assert!(fits.starts_with("HTTP/1.1 200 "), "{fits}");
+    for length in [32 * 1024 + 1, 60 * 1024] {
+        let mut stream = TcpStream::connect(hive.address).await.unwrap();
+        // The hive may close before it has read all of it, which takes the answer along.
+        let _ = stream.write_all(of_length(length).as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = timeout(LIMIT, stream.read_to_end(&mut answer))
+            .await
+            .unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 431 "),
+            "{answer}"
+        );
+    }
+    hive.stop().await;
+}
+
+#[tokio::test]
 async fn a_hive_is_idle_once_nobody_is_connected_and_nothing_runs() {
     let hub = FakeHub::builder().start().await;
     let limit = Duration::from_millis(100);

@@ -94,6 +94,8 @@ async fn only_names_of_this_hive_are_accepted_as_host() {
         ("[::1]:7835", 200),
         ("192.168.1.20", 200),
         ("localhost.evil.example", 403),
+        ("localhost:abc", 400),
+        ("localhost:99999", 400),
         ("evil.example:7835", 403),
         ("127.0.0.1.evil.example", 403),
         ("evil@localhost", 400),

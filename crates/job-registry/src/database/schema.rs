@@ -4,6 +4,7 @@ use std::path::Path;
 
 use sqlx::SqlitePool;
 
+use super::failure::open_failure;
 use crate::OpenError;
 
 /// The schema's steps; the last one's place is the newest version this build knows.
@@ -30,6 +31,22 @@ pub(super) async fn bring_up_to_date(writer: &SqlitePool, path: &Path) -> Result
     Ok(())
 }
 
+/// Reads every page once, so that damage is found before a job relies on it
+/// (<https://www.sqlite.org/pragma.html#pragma_quick_check>).
+pub(super) async fn check_pages(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
+    let checked: Result<String, _> = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(writer)
+        .await;
+    let verdict = checked.map_err(|source| open_failure(path, source))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(OpenError::Damaged {
+        path: path.to_owned(),
+        source: sqlx::Error::Protocol(verdict),
+    })
+}
+
 /// Makes the file with mode 0600 if it is not there; SQLite gives its WAL the mode of the database.
 pub(super) async fn make_private(path: &Path) -> Result<(), OpenError> {
     tokio::fs::OpenOptions::new()
@@ -43,22 +60,6 @@ pub(super) async fn make_private(path: &Path) -> Result<(), OpenError> {
             path: path.to_owned(),
             source,
         })
-}
-
-pub(super) fn open_failure(path: &Path, source: sqlx::Error) -> OpenError {
-    let path = path.to_owned();
-    // The primary result code is the low byte: SQLITE_CORRUPT, SQLITE_NOTADB (<https://www.sqlite.org/rescode.html>).
-    let primary = source
-        .as_database_error()
-        .and_then(|error| error.code()?.parse::<i64>().ok())
-        .map(|code| code & 0xff);
-    match primary {
-        Some(11 | 26) => OpenError::Damaged { path, source },
-        Some(_) | None => OpenError::File {
-            path,
-            source: std::io::Error::other(source),
-        },
-    }
 }
 
 async fn schema_version(pool: &SqlitePool) -> Result<i64, sqlx::Error> {

@@ -1,18 +1,66 @@
-//! A change is compare-and-set, and its event is in the same transaction.
+//! A change is compare-and-set, its event is in the same transaction, and one that failed spoils no later one.
 
-use hive_api::{JobId, JobState, ModelDownload, Operation, Priority, SubmitJob};
+use hive_api::{Job, JobId, JobState, ModelDownload, Operation, Priority, SubmitJob};
 use jiff::Timestamp;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tempfile::TempDir;
 
-use super::Database;
+use super::{Database, Inserted};
 use crate::{RegistryError, Submission, change};
 
-#[tokio::test]
-async fn a_change_that_was_decided_on_an_older_state_writes_nothing() {
+impl Database {
+    /// Lets the file grow no further, as on a full disk, and uses up the room in the page that events go to.
+    pub(crate) async fn fill_disk(&self) {
+        let options = self.writer.connect_options();
+        let mut outside = options
+            .as_ref()
+            .clone()
+            .foreign_keys(false)
+            .pragma("max_page_count", "1")
+            .connect()
+            .await
+            .unwrap();
+        let filler = "INSERT INTO events (job_id, sequence, name, at_ms, body) \
+                      SELECT 'filler', 1 + COUNT(*), 'log', 0, hex(zeroblob(30)) FROM events";
+        while sqlx::query(filler).execute(&mut outside).await.is_ok() {}
+        let _ = outside.close().await;
+        let full = options.as_ref().clone().pragma("max_page_count", "1");
+        self.writer.set_connect_options(full);
+        set_on_writer(self, "PRAGMA max_page_count = 1").await;
+    }
+
+    /// Lets the file grow again.
+    pub(crate) async fn free_disk(&self) {
+        let most = "4294967294";
+        let options = self.writer.connect_options();
+        let free = options.as_ref().clone().pragma("max_page_count", most);
+        self.writer.set_connect_options(free);
+        set_on_writer(self, "PRAGMA max_page_count = 4294967294").await;
+    }
+
+    /// Puts a job into a state that only a newer hive knows.
+    pub(crate) async fn set_unknown_state(&self, id: JobId) {
+        let update = "UPDATE jobs SET state = 'dreaming', job = replace(job, '\"queued\"', '\"dreaming\"') \
+                      WHERE job_id = $1";
+        let query = sqlx::query(update).bind(id.to_string());
+        let updated = query.execute(&self.writer).await.unwrap();
+        assert_eq!(updated.rows_affected(), 1);
+    }
+}
+
+async fn set_on_writer(database: &Database, pragma: &'static str) {
+    let mut writer = database.writer.acquire().await.unwrap();
+    sqlx::query(pragma).execute(&mut *writer).await.unwrap();
+}
+
+async fn open() -> (Database, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&folder.path().join("hive.db"))
-        .await
-        .unwrap();
-    let submission = Submission {
+    let database = Database::open(&folder.path().join("hive.db")).await;
+    (database.unwrap(), folder)
+}
+
+fn submission() -> Submission {
+    Submission {
         request: SubmitJob {
             operation: Operation::ModelDownload(ModelDownload::default()),
             priority: Priority::Normal,
@@ -20,17 +68,27 @@ async fn a_change_that_was_decided_on_an_older_state_writes_nothing() {
         },
         submitted_by: "local".to_owned(),
         idempotency_key: None,
-    };
-    let now = Timestamp::UNIX_EPOCH;
+    }
+}
+
+async fn insert(database: &Database) -> Result<Job, RegistryError> {
+    let (submission, now) = (submission(), Timestamp::UNIX_EPOCH);
     let id = JobId::new(uuid::Uuid::now_v7());
     let submitted = change::submitted(&submission, id, now);
-    database.insert(&submitted, &submission, now).await.unwrap();
-    let queued = &submitted.job;
-    let started = change::moved(queued, JobState::Running, None, now);
-    database.commit(queued, &started, 10).await.unwrap();
+    let inserted = database.insert(&submitted, &submission, now).await?;
+    assert!(matches!(inserted, Inserted::New(_)));
+    Ok(submitted.job)
+}
 
-    let cancelled = change::moved(queued, JobState::Cancelled, None, now);
-    let refused = database.commit(queued, &cancelled, 10).await;
+#[tokio::test]
+async fn a_change_that_was_decided_on_an_older_state_writes_nothing() {
+    let (database, _folder) = open().await;
+    let (queued, now) = (insert(&database).await.unwrap(), Timestamp::UNIX_EPOCH);
+    let started = change::moved(&queued, JobState::Running, None, now);
+    database.commit(&queued, &started, 10).await.unwrap();
+
+    let cancelled = change::moved(&queued, JobState::Cancelled, None, now);
+    let refused = database.commit(&queued, &cancelled, 10).await;
     assert!(matches!(refused, Err(RegistryError::Conflict)));
 
     let mut earlier_attempt = started.job.clone();
@@ -39,9 +97,54 @@ async fn a_change_that_was_decided_on_an_older_state_writes_nothing() {
     let refused = database.commit(&earlier_attempt, &late, 10).await;
     assert!(matches!(refused, Err(RegistryError::Conflict)));
 
+    let id = queued.job_id;
     assert_eq!(database.job(id).await.unwrap(), Some(started.job));
+    let events = database.events_after(id, 0, 10).await.unwrap();
+    let numbers: Vec<_> = events.iter().map(|event| event.sequence).collect();
+    assert_eq!(numbers, [queued.sequence, started.logged.sequence]);
+    assert_eq!(events.last(), Some(&started.logged));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_apart_and_forgotten_when_there_is_room_again() {
+    let (database, _folder) = open().await;
+    let queued = insert(&database).await.unwrap();
+    database.fill_disk().await;
+    let cancelled = change::moved(&queued, JobState::Cancelled, None, Timestamp::UNIX_EPOCH);
+    for _ in 0..3 {
+        let refused = insert(&database).await;
+        assert!(
+            matches!(refused, Err(RegistryError::DiskFull(_))),
+            "{refused:?}"
+        );
+        let refused = database.commit(&queued, &cancelled, 10).await;
+        assert!(
+            matches!(refused, Err(RegistryError::DiskFull(_))),
+            "{refused:?}"
+        );
+    }
     assert_eq!(
-        database.events_after(id, 0, 10).await.unwrap(),
-        [submitted.logged, started.logged]
+        database.job(queued.job_id).await.unwrap(),
+        Some(queued.clone())
     );
+
+    database.free_disk().await;
+    insert(&database).await.unwrap();
+    database.commit(&queued, &cancelled, 10).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_someone_else_holds_is_told_apart_and_forgotten_when_it_is_let_go() {
+    let (database, _folder) = open().await;
+    set_on_writer(&database, "PRAGMA busy_timeout = 0").await;
+    let options = database.writer.connect_options();
+    let mut outside = SqliteConnection::connect_with(&options).await.unwrap();
+    let held = outside.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let refused = insert(&database).await;
+    assert!(
+        matches!(refused, Err(RegistryError::Busy(_))),
+        "{refused:?}"
+    );
+    held.rollback().await.unwrap();
+    insert(&database).await.unwrap();
 }

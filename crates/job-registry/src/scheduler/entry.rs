@@ -80,6 +80,7 @@ enum Work {
 const fn work(standing: Standing) -> Work {
     match standing {
         Standing::Publishing => Work::Publishing,
+        Standing::Unknown => Work::None,
         Standing::In(state) => match state {
             JobState::Running => Work::GoesOn,
             JobState::Pausing | JobState::Cancelling => Work::Ends,

@@ -20,11 +20,9 @@ pub(crate) async fn recover(shared: &Shared) -> Result<(), RegistryError> {
     let jobs: Vec<(u64, Job, Option<Change>)> = unfinished
         .into_iter()
         .map(|(number, job)| {
-            let restarted =
-                Standing::of(&job).map(|standing| transition(standing, Trigger::HiveRestarted));
-            let change = match restarted {
-                Some(Transition::To(state)) => Some(change::moved(&job, state, None, now)),
-                Some(Transition::Stay | Transition::Publish | Transition::Refuse) | None => None,
+            let change = match transition(Standing::of(&job), Trigger::HiveRestarted) {
+                Transition::To(state) => Some(change::moved(&job, state, None, now)),
+                Transition::Stay | Transition::Publish | Transition::Refuse => None,
             };
             (number, job, change)
         })

@@ -20,8 +20,8 @@ use crate::{
 pub(crate) enum Woken {
     /// The work of a job has ended: nothing of it runs any more.
     Ended(WorkEnd),
-    /// It is time to try again to start jobs.
-    StartsMayGoOn,
+    /// It is time to try again what the database refused.
+    TryAgain,
 }
 
 /// How one start of a job ended.
@@ -35,28 +35,35 @@ pub(crate) struct WorkEnd {
 impl Scheduler {
     /// Starts jobs in their turn while slots are free.
     pub(super) async fn start_queued(&mut self) {
-        while !self.starts_wait && self.tokens.len() < self.shared.settings.max_running.max(1) {
+        while !self.tries_again && self.tokens.len() < self.shared.settings.max_running.max(1) {
             let Some(live) = self.shared.live.next_in_queue() else {
                 return;
             };
             if let Err(error) = self.start(&live).await {
                 report(live.id(), &error);
-                self.starts_wait = true;
-                self.work.spawn(async {
-                    sleep(TRY_AGAIN_AFTER).await;
-                    Woken::StartsMayGoOn
-                });
+                self.try_again_later();
+                return;
             }
+        }
+    }
+
+    /// Lets starts wait for a moment, and cancels that are not recorded be tried again before the next start.
+    pub(super) fn try_again_later(&mut self) {
+        if !self.tries_again && !self.stopping.is_cancelled() {
+            self.tries_again = true;
+            self.work.spawn(async {
+                sleep(TRY_AGAIN_AFTER).await;
+                Woken::TryAgain
+            });
         }
     }
 
     async fn start(&mut self, live: &Arc<LiveJob>) -> Result<(), RegistryError> {
         let before = live.job();
-        let (Some(standing), Some(operation)) = (Standing::of(&before), before.operation.known())
-        else {
+        let Some(operation) = before.operation.known() else {
             return Err(RegistryError::Conflict);
         };
-        let Transition::To(state) = transition(standing, Trigger::Start) else {
+        let Transition::To(state) = transition(Standing::of(&before), Trigger::Start) else {
             return Err(RegistryError::Conflict);
         };
         let change = change::moved(&before, state, None, self.now());
@@ -102,7 +109,10 @@ impl Scheduler {
                     self.record_end_later(end);
                 }
             }
-            Ok(Woken::StartsMayGoOn) => self.starts_wait = false,
+            Ok(Woken::TryAgain) => {
+                self.tries_again = false;
+                self.record_cancels().await;
+            }
             // The tasks catch the panics of the work and nobody aborts them.
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,
@@ -111,11 +121,12 @@ impl Scheduler {
         }
     }
 
-    async fn record_end(&self, end: &WorkEnd) -> Result<(), RegistryError> {
+    async fn record_end(&mut self, end: &WorkEnd) -> Result<(), RegistryError> {
+        if self.unrecorded_cancels.contains(&end.live.id()) {
+            self.ask(end.live.id(), Trigger::Cancel).await?;
+        }
         let before = end.live.job();
-        let Some(standing) = Standing::of(&before) else {
-            return Err(RegistryError::Conflict);
-        };
+        let standing = Standing::of(&before);
         let trigger = match &end.outcome {
             Ok(_) => Trigger::WorkSucceeded,
             Err(WorkError::Failed(_)) => Trigger::WorkFailed,
@@ -137,6 +148,7 @@ impl Scheduler {
         let told_to_stop_by_nobody = match standing {
             Standing::Publishing => true,
             Standing::In(state) => state == JobState::Running,
+            Standing::Unknown => false,
         };
         self.stopping.is_cancelled() && told_to_stop_by_nobody && trigger != Trigger::WorkSucceeded
     }

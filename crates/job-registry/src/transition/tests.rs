@@ -1,7 +1,7 @@
 //! The table of a job's life, every pair of standing and trigger.
 
 use super::{
-    Standing::{self, In, Publishing},
+    Standing::{self, In, Publishing, Unknown},
     Transition::{self, Publish, Refuse, Stay, To},
     Trigger::{self, *},
     transition,
@@ -21,7 +21,7 @@ const TRIGGERS: [Trigger; 9] = [
 ];
 
 #[rustfmt::skip]
-const TABLE: [(Standing, [Transition; 9]); 9] = [
+const TABLE: [(Standing, [Transition; 9]); 10] = [
     //                Start        Cancel          Pause        Resume      BeginPublishing  WorkSucceeded  WorkFailed     WorkStopped    HiveRestarted
     (In(Queued),     [To(Running), To(Cancelled),  To(Paused),  Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
     (In(Running),    [Refuse,      To(Cancelling), To(Pausing), Refuse,     Publish,         To(Succeeded), To(Failed),    To(Failed),    To(Queued)]),
@@ -32,6 +32,7 @@ const TABLE: [(Standing, [Transition; 9]); 9] = [
     (In(Succeeded),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
     (In(Failed),     [Refuse,      Stay,           Refuse,      Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
     (In(Cancelled),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+    (Unknown,        [Refuse,      To(Cancelled),  Refuse,      Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
 ];
 
 #[test]

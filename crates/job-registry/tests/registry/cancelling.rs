@@ -119,7 +119,7 @@ async fn a_paused_job_gives_back_its_slot_and_goes_on_when_it_is_resumed() {
     let job = stage.registry.pause(id).await.unwrap().unwrap();
     assert_eq!(state(&job), JobState::Pausing);
     let resumed = stage.registry.resume(id).await;
-    let pausing = JobState::Pausing;
+    let pausing = JobState::Pausing.into();
     assert!(matches!(resumed, Err(PauseError::WrongState { state }) if state == pausing));
     work.told_to_stop().await;
     work.stop();

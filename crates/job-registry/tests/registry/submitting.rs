@@ -143,6 +143,14 @@ async fn a_newer_or_damaged_database_is_refused_and_left_as_it_is() {
     let opened = job_registry::JobRegistry::open(stage.settings.clone(), Arc::clone(&run)).await;
     assert!(matches!(opened, Err(OpenError::Newer { found: 99, .. })));
 
+    bytes[60..64].copy_from_slice(&1_u32.to_be_bytes());
+    let sound = bytes.clone();
+    bytes[4096..8192].fill(0xa5);
+    std::fs::write(&stage.settings.database, &bytes).unwrap();
+    let opened = job_registry::JobRegistry::open(stage.settings.clone(), Arc::clone(&run)).await;
+    assert!(matches!(opened, Err(OpenError::Damaged { .. })));
+
+    bytes = sound;
     bytes[..16].fill(b'x');
     std::fs::write(&stage.settings.database, &bytes).unwrap();
     let opened = job_registry::JobRegistry::open(stage.settings.clone(), run).await;

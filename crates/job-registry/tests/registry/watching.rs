@@ -87,7 +87,7 @@ async fn an_ended_job_gives_a_fresh_reader_its_snapshot_and_its_last_event() {
 async fn an_id_that_cannot_be_honoured_gets_a_fresh_snapshot_that_says_so() {
     let mut stage = Stage::new().await;
     let (id, _work) = stage.running().await;
-    for unusable in ["nonsense", "-1", "99", ""] {
+    for unusable in ["nonsense", "-1", "+1", "0x1", "1 1", "99", ""] {
         let mut watch = stage.watch(id, Some(unusable)).await;
         let (at, snapshot) = snapshot(&mut watch).await;
         assert_eq!((at, snapshot.resumed), (2, Some(false)), "{unusable}");

@@ -14,6 +14,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
     Inner,
@@ -112,7 +113,7 @@ impl Transfers {
         loop {
             while failed.is_none() && running.len() < self.inner.parallel_files {
                 let Some(target) = waiting.pop() else { break };
-                running.spawn(FileJob::new(self, target).fetch());
+                running.spawn(FileJob::new(self, target).fetch().in_current_span());
             }
             tokio::select! {
                 biased;

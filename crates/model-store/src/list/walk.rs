@@ -5,17 +5,15 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::{Sizes, SnapshotState, StoredFile, StoredSnapshot, entries, identity};
-use crate::store::is_absent;
+use crate::store::{is_absent, read_commit};
 use crate::{BlobName, Commit, RefName, RepoPath, StoreError};
 
 /// Every ref with the commit that it points to.
 pub(super) fn refs(repo: &Path) -> Result<Vec<(RefName, Commit)>, StoreError> {
     let mut refs = Vec::new();
     for_each_file(&repo.join("refs"), "", &mut |name, path| {
-        let commit = fs::read_to_string(path)
-            .ok()
-            .and_then(|text| Commit::new(text.trim()).ok());
-        if let (Ok(name), Some(commit)) = (RefName::new(name), commit) {
+        let commit = read_commit(path);
+        if let (Ok(name), Ok(Some(commit))) = (RefName::new(name), commit) {
             refs.push((name, commit));
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use model_store::{BlobName, RepoId, RepoKind, SnapshotState, StoredFile};
+use model_store::{BlobName, RefName, RepoId, RepoKind, SnapshotState, StoredFile};
 
 use crate::fixture::{Fixture, blob, commit, main, path};
 
@@ -142,4 +142,19 @@ fn repositories_are_sorted_models_before_datasets() {
         .map(|repo| repo.repo)
         .collect();
     assert_eq!(found, ids);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_ref_is_passed_over_and_nobody_waits_for_it() {
+    let fixture = Fixture::new();
+    let model = fixture.place('a', b"model");
+    fixture.publish('1', &[("model", &model)]);
+    let pipe = fixture.repo.path().join("refs/pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+
+    let repo = fixture.store.show(&fixture.id).unwrap().unwrap();
+
+    assert_eq!(repo.snapshots[0].refs, [main()]);
+    let name = RefName::new("pipe").unwrap();
+    assert_eq!(fixture.repo.read_ref(&name).unwrap(), None);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use model_store::{Removed, Revision};
+use model_store::{Removed, Revision, StoreError};
 
 use crate::fixture::{Fixture, blob, commit, main, tree};
 
@@ -124,4 +124,21 @@ fn what_is_not_there_cannot_be_removed() {
     let revision = Revision::Commit(commit('2'));
     let removed = fixture.store.remove(&fixture.id, Some(&revision)).unwrap();
     assert_eq!(removed, None);
+}
+
+#[test]
+fn a_repository_folder_that_leads_elsewhere_is_refused_and_nothing_behind_it_is_touched() {
+    let fixture = Fixture::new();
+    let model = fixture.place('a', b"model");
+    fixture.publish('1', &[("model", &model)]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let moved = elsewhere.path().join("moved");
+    fs::rename(fixture.repo.path(), &moved).unwrap();
+    symlink(&moved, fixture.repo.path()).unwrap();
+    let before = tree(&moved);
+
+    let error = fixture.store.remove(&fixture.id, None).unwrap_err();
+
+    assert!(matches!(error, StoreError::Tampered { .. }), "{error:?}");
+    assert_eq!(tree(&moved), before);
 }

@@ -54,7 +54,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let key = match (values.next(), values.next()) {
         (None, _) => return Ok(None),
-        (Some(value), None) => value.to_str().unwrap_or_default(),
+        (Some(value), None) => printable(value).unwrap_or_default(),
         (Some(_), Some(_)) => "",
     };
     if (1..=LONGEST_KEY).contains(&key.len()) {
@@ -62,6 +62,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     }
     let detail = "`Idempotency-Key` must be one header of 1 to 255 printable ASCII characters";
     Err(Refusal::new(ProblemCode::MalformedHeader, detail))
+}
+
+fn printable(value: &HeaderValue) -> Option<&str> {
+    let text = value.to_str().ok()?;
+    text.bytes()
+        .all(|byte| (b' '..=b'~').contains(&byte))
+        .then_some(text)
 }
 
 fn refusal(error: SubmitError) -> Refusal {

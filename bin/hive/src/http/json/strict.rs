@@ -1,7 +1,8 @@
 //! JSON read strictly: nothing said twice, nothing too deep, nothing that the type does not know.
 //!
-//! Unknown fields are found by a round trip: what the type does not write again it did not understand. One rule
-//! for every object, tagged ones too.
+//! Unknown fields are found by a round trip: what the type does not write again it did not understand, and what it
+//! writes in another shape (serde reads a list as an object's fields in order) was not meant so. One rule for every
+//! object, tagged ones too.
 
 use std::{cell::RefCell, fmt};
 
@@ -78,7 +79,22 @@ fn find_unknown(given: &Value, understood: &Value, at: &str, unknown: &mut Vec<I
                 find_unknown(given, understood, &format!("{at}/{index}"), unknown);
             }
         }
+        (given, understood) if shape(given) != shape(understood) => unknown.push(InvalidField {
+            pointer: at.to_owned(),
+            detail: format!("must be {}", shape(understood)),
+        }),
         _ => {}
+    }
+}
+
+const fn shape(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }
 
@@ -221,6 +237,26 @@ mod tests {
     fn unknown_in(text: &str) -> Vec<String> {
         let errors = typed::<SubmitJob>(&parse(text.as_bytes()).unwrap()).unwrap_err();
         errors.into_iter().map(|field| field.pointer).collect()
+    }
+
+    #[test]
+    fn a_list_in_place_of_an_object_and_an_object_in_place_of_a_word_are_refused() {
+        let operation = r#"{"kind":"model_download","model":"a/b"}"#;
+        for (text, pointer) in [
+            (format!("[{operation}]"), ""),
+            (format!(r#"[{operation},"high",null]"#), ""),
+            (r#"[["model_download","a/b"]]"#.to_owned(), ""),
+            (
+                r#"{"operation":["model_download","a/b"]}"#.to_owned(),
+                "/operation",
+            ),
+            (
+                format!(r#"{{"operation":{operation},"priority":{{"high":null}}}}"#),
+                "/priority",
+            ),
+        ] {
+            assert_eq!(unknown_in(&text), [pointer], "{text}");
+        }
     }
 
     #[test]

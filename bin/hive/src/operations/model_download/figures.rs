@@ -69,7 +69,9 @@ pub(super) fn progress(transfer: provisioner::TransferProgress) -> api::Progress
         bytes_per_second: transfer.bytes_per_second,
         eta_seconds: left.and_then(|left| match left {
             0 => Some(0),
-            left => left.checked_div(transfer.bytes_per_second),
+            left => {
+                (transfer.bytes_per_second > 0).then(|| left.div_ceil(transfer.bytes_per_second))
+            }
         }),
         files_done: transfer.files_done,
         files_total: transfer.files_total,

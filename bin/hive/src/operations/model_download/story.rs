@@ -52,12 +52,12 @@ pub(super) fn file_verified(
     bytes_received: u64,
 ) -> LogLine {
     let size = words::bytes(bytes);
-    let how = if bytes_received == 0 {
-        "was already here"
+    let (how, code) = if bytes_received == 0 {
+        ("was already here", "file_reused")
     } else {
-        "verified"
+        ("verified", "file_verified")
     };
-    LogLine::info(format!("file {index} of {of}: {path} {how}, {size}")).with_code("file_verified")
+    LogLine::info(format!("file {index} of {of}: {path} {how}, {size}")).with_code(code)
 }
 
 /// `file 3 of 3: no byte for 30 s, attempt 2 of 8 in 1.4 s, 6.9 GB kept`; without a network there is no last attempt.

@@ -4,83 +4,24 @@
     reason = "a failed unwrap is a failed test with its line"
 )]
 
+mod log;
+mod open_files;
+mod serving;
+mod state_files;
+
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
     net::TcpListener,
-    os::unix::fs::{PermissionsExt, symlink},
-    os::unix::net::UnixStream,
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixStream,
+    },
     path::Path,
-    process::{Child, Command, Output, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal};
+use serving::{Serving, ended, hive, run};
 use tempfile::TempDir;
-
-fn hive(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hive"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("HOME", home)
-        .env("HIVE_STATE_DIR", home.join("state"))
-        .env("HF_ENDPOINT", "http://127.0.0.1:9")
-        .stdin(Stdio::null());
-    command
-}
-
-fn run(home: &Path, arguments: &[&str]) -> Output {
-    hive(home, arguments).output().unwrap()
-}
-
-fn ended(home: &Path, arguments: &[&str]) -> (i32, String) {
-    let output = run(home, arguments);
-    let text = String::from_utf8(output.stderr).unwrap();
-    (output.status.code().unwrap(), text)
-}
-
-/// A hive that serves, killed at the end of its test if it has not ended by itself.
-struct Serving(Child);
-
-impl Serving {
-    /// Returns when it serves.
-    fn start(home: &Path, arguments: &[&str]) -> Self {
-        let mut command = hive(home, &[&["serve"], arguments].concat());
-        let mut serving = Self(command.stderr(Stdio::piped()).spawn().unwrap());
-        let log = BufReader::new(serving.0.stderr.as_mut().unwrap());
-        let line = log
-            .lines()
-            .map(Result::unwrap)
-            .find(|line| line.contains("serving"));
-        assert!(line.is_some(), "it ended before it served");
-        serving
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.0);
-        kill_process(pid, signal).unwrap();
-    }
-
-    fn wait(mut self) -> i32 {
-        // What is left in the pipe must be read, or the hive could wait for us.
-        let mut rest = String::new();
-        self.0
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut rest)
-            .unwrap();
-        self.0.wait().unwrap().code().unwrap()
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // It has ended already unless the test failed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn the_version_says_that_this_is_ours() {
@@ -130,6 +71,28 @@ fn bad_configuration_ends_with_2_before_anything_is_made() {
 }
 
 #[test]
+fn an_endpoint_that_is_no_hubs_is_refused_without_showing_its_secrets() {
+    let home = TempDir::new().unwrap();
+    for endpoint in [
+        "https://hub.example/?token=canary",
+        "https://hub.example/#canary",
+        "https://hub.example?",
+        "https://alice:canary@hub.example/?a",
+        "ftp://alice:canary@hub.example",
+        "https//alice:can?ary@hub.example",
+    ] {
+        let output = hive(home.path(), &["serve"])
+            .env("HF_ENDPOINT", endpoint)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{endpoint}: {text}");
+        assert!(text.contains("`HF_ENDPOINT`"), "{text}");
+        assert!(!text.contains("can"), "{text}");
+    }
+}
+
+#[test]
 fn a_state_folder_that_others_can_write_is_refused() {
     let home = TempDir::new().unwrap();
     let state = home.path().join("state");
@@ -167,6 +130,7 @@ fn a_damaged_database_ends_with_3_and_stays_as_it_is() {
     fs::write(&database, vec![0x5a; 8192]).unwrap();
     let (code, text) = ended(home.path(), &["serve"]);
     assert_eq!(code, 3, "{text}");
+    assert!(text.contains("Next   mv "), "{text}");
     assert_eq!(fs::read(&database).unwrap(), vec![0x5a; 8192]);
     assert!(!home.path().join("state/hive.sock").exists());
 }
@@ -178,7 +142,7 @@ fn a_second_hive_ends_with_4_and_names_the_first() {
     let (code, text) = ended(home.path(), &["serve"]);
     assert_eq!(code, 4);
     assert!(
-        text.contains(&format!("process {}", first.0.id())),
+        text.contains(&format!("process {}", first.child.id())),
         "{text}"
     );
     first.signal(Signal::TERM);
@@ -200,8 +164,8 @@ fn a_dead_hives_socket_is_replaced_and_anything_else_in_its_place_is_left() {
     let home = TempDir::new().unwrap();
     let socket = home.path().join("state/hive.sock");
     let mut killed = Serving::start(home.path(), &[]);
-    killed.0.kill().unwrap();
-    killed.0.wait().unwrap();
+    killed.child.kill().unwrap();
+    killed.child.wait().unwrap();
     assert!(socket.exists());
     let next = Serving::start(home.path(), &[]);
     UnixStream::connect(&socket).unwrap();
@@ -226,34 +190,8 @@ fn a_hive_with_nothing_to_do_ends_by_itself_when_told_so() {
 fn a_hive_in_a_session_of_its_own_is_not_ended_with_the_callers() {
     let home = TempDir::new().unwrap();
     let hive = Serving::start(home.path(), &["--new-session"]);
-    let pid = Pid::from_child(&hive.0);
+    let pid = Pid::from_child(&hive.child);
     assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), pid);
     hive.signal(Signal::HUP);
     assert_eq!(hive.wait(), 0);
-}
-
-#[test]
-fn the_log_is_json_where_asked_and_never_holds_the_token() {
-    let home = TempDir::new().unwrap();
-    let token = run(home.path(), &["token"]).stdout;
-    let token = String::from_utf8(token).unwrap();
-    let output = hive(home.path(), &["serve", "--idle-exit", "1ms"])
-        .env("HIVE_LOG_FORMAT", "json")
-        .env("HIVE_LOG", "trace")
-        .env("HF_TOKEN", "hf_canary")
-        .output()
-        .unwrap();
-    let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.lines().all(|line| line.starts_with('{')), "{log}");
-    let serving = log.lines().find(|line| line.contains("serving")).unwrap();
-    for part in [
-        "state.path",
-        "store.path",
-        "hub.endpoint",
-        "HF_TOKEN",
-        env!("CARGO_PKG_VERSION"),
-    ] {
-        assert!(serving.contains(part), "{serving}");
-    }
-    assert!(!log.contains("canary") && !log.contains(token.trim()));
 }

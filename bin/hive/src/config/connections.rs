@@ -1,0 +1,71 @@
+//! The limits on connections, and how many of them the open files of the process allow.
+
+use std::time::Duration;
+
+/// Fewer open files than this are worth a warning: a flood of strangers then shuts the TCP doors to everyone.
+const FEW_OPEN_FILES: u64 = 4096;
+
+/// What a connection may cost us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// How long a request's headers may take, and how long a kept-alive connection may idle.
+    pub header_timeout: Duration,
+    /// How long a request's body may take.
+    pub body_timeout: Duration,
+    /// Connections over TCP, all addresses together; more wait unaccepted.
+    pub open_connections: usize,
+    /// Connections over the unix socket; more wait unaccepted.
+    pub open_unix_connections: usize,
+    /// Event streams, over all doors; one more is refused.
+    pub open_streams: usize,
+    /// How long open requests may take to end when the hive stops.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            open_connections: 16_384,
+            open_unix_connections: 16_384,
+            open_streams: 12_288,
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl ConnectionLimits {
+    /// These limits where the process may open so many files, `None` being any number. Connections over TCP have half
+    /// of them and the unix socket an eighth; the rest is for the work, so that no flood of connections fails a
+    /// transfer.
+    #[must_use]
+    pub fn within(self, open_files: Option<u64>) -> Self {
+        let Some(open_files) = open_files else {
+            return self;
+        };
+        let share = |part: u64| usize::try_from(open_files / part).map_or(usize::MAX, |n| n.max(1));
+        let open_connections = self.open_connections.min(share(2));
+        Self {
+            open_connections,
+            open_unix_connections: self.open_unix_connections.min(share(8)),
+            // Some seats stay for those who ask for something else.
+            open_streams: self.open_streams.min((open_connections / 4 * 3).max(1)),
+            ..self
+        }
+    }
+
+    /// Says it where the process may open few files.
+    pub(crate) fn warn_if_few(&self, open_files: Option<u64>) {
+        let Some(open_files) = open_files.filter(|&files| files < FEW_OPEN_FILES) else {
+            return;
+        };
+        tracing::warn!(
+            process.open_files = open_files,
+            http.open_connections = self.open_connections,
+            http.open_unix_connections = self.open_unix_connections,
+            "the limit of open files is low, so few clients can be connected at once: raise it with `ulimit -n` or \
+             `LimitNOFILE`"
+        );
+    }
+}

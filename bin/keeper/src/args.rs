@@ -1,0 +1,306 @@
+//! The command line: every command, flag and value, and nothing about what they do.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hive_api::Priority;
+
+mod rate;
+mod usage;
+
+pub(crate) use rate::Rate;
+pub(crate) use usage::refusal_of;
+
+/// Downloads and keeps models on your machines.
+#[derive(Debug, Parser)]
+#[command(name = "keeper", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: GlobalArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct GlobalArguments {
+    /// The hive to talk to: a name, an address, or `local`
+    #[arg(long, global = true, env = "KEEPER_HIVE", value_name = "NAME|URL")]
+    pub(crate) hive: Option<String>,
+    /// What stdout carries
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Say only what must be known
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+    /// Draw no bars
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+}
+
+/// What stdout carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text for people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The nouns, and the short forms of their commonest verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Models: download, look, remove
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Jobs: look, watch, cancel
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// The hive of this machine: start, stop, look
+    #[command(subcommand)]
+    Hive(HiveCommand),
+    /// Short for `model download`
+    Pull(DownloadArguments),
+    /// Short for `model list`
+    Ls,
+    /// Short for `model remove`
+    Rm(RemoveArguments),
+    /// Short for `job list`
+    Ps(JobListArguments),
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What can be done with models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Fetch models into the hive's store and print where they are
+    #[command(visible_alias = "pull")]
+    Download(DownloadArguments),
+    /// Show what a download would fetch, before the first byte
+    Plan(PlanArguments),
+    /// List what the store holds
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show one model of the store
+    Show {
+        /// org/name, or org/name@revision
+        model: String,
+    },
+    /// Remove a model from the store
+    #[command(visible_alias = "rm")]
+    Remove(RemoveArguments),
+}
+
+/// Which files of a repository.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SelectionArguments {
+    /// Only files that match this glob; `*` also matches `/`
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// No files that match this glob
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Every file, not only what an engine needs
+    #[arg(long)]
+    pub(crate) all_files: bool,
+}
+
+/// `model download`.
+#[derive(Debug, Args)]
+pub(crate) struct DownloadArguments {
+    /// org/name, org/name:selector or org/name:selector@revision, the selector a quantisation or a file
+    #[arg(required = true, value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+    /// The most bytes a second, such as 20MB
+    #[arg(long, value_name = "RATE")]
+    pub(crate) limit_rate: Option<Rate>,
+    /// Who goes first in the queue
+    #[arg(long, value_enum, default_value_t = QueuePriority::Normal)]
+    pub(crate) priority: QueuePriority,
+    /// Submit, print the job's id and leave
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Fetch again what the store already has
+    #[arg(long)]
+    pub(crate) force_download: bool,
+    #[command(flatten)]
+    pub(crate) ending: EndingArguments,
+}
+
+/// What a signal other than Ctrl+C means for a submitted job.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct EndingArguments {
+    /// What SIGTERM and SIGHUP do with the job
+    #[arg(long, value_enum, default_value_t = OnTerm::Leave)]
+    pub(crate) on_term: OnTerm,
+}
+
+/// What SIGTERM and SIGHUP do with a submitted job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnTerm {
+    /// It goes on.
+    Leave,
+    /// It is cancelled, as by Ctrl+C.
+    Cancel,
+}
+
+/// Who goes first in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueuePriority {
+    /// After all others.
+    Low,
+    /// First come, first served.
+    Normal,
+    /// Before all others.
+    High,
+}
+
+impl From<QueuePriority> for Priority {
+    fn from(priority: QueuePriority) -> Self {
+        match priority {
+            QueuePriority::Low => Self::Low,
+            QueuePriority::Normal => Self::Normal,
+            QueuePriority::High => Self::High,
+        }
+    }
+}
+
+/// `model plan`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// org/name, org/name:selector or org/name:selector@revision
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+}
+
+/// `model remove`.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArguments {
+    /// org/name, or org/name@revision
+    pub(crate) model: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// What can be done with jobs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// List jobs, newest first
+    #[command(visible_alias = "ps")]
+    List(JobListArguments),
+    /// Show one job
+    Show {
+        /// An id, a unique part of one, or `last`
+        #[arg(default_value = "last")]
+        job: String,
+    },
+    /// Watch a job to its end; Ctrl+C leaves it running
+    Watch {
+        /// An id, a unique part of one, or `last`
+        #[arg(default_value = "last")]
+        job: String,
+    },
+    /// Stop a job
+    Cancel {
+        /// An id, a unique part of one, or `last`
+        job: String,
+        /// Also remove what was received
+        #[arg(long)]
+        discard_partial: bool,
+    },
+    /// Submit a job's operation anew and follow it
+    Retry {
+        /// An id, a unique part of one, or `last`
+        job: String,
+        #[command(flatten)]
+        ending: EndingArguments,
+    },
+}
+
+/// `job list`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct JobListArguments {
+    /// Also those that ended more than 24 h ago
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// What can be done with the hive of this machine.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum HiveCommand {
+    /// Start it in the background
+    Start,
+    /// Stop it; its jobs go on at its next start
+    Stop,
+    /// Stop it and start it again
+    Restart,
+    /// Say what it is doing
+    Status,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_aliases_take_the_same_arguments() {
+        for line in [
+            "keeper pull a/b --include *.gguf --limit-rate 20MB --on-term cancel",
+            "keeper model pull a/b c/d --all-files --priority high --detach",
+            "keeper model download a/b:Q4_K_M@main --force-download --format json",
+            "keeper ls",
+            "keeper model ls --hive gpu1",
+            "keeper rm a/b --yes",
+            "keeper ps --all",
+            "keeper job ps",
+            "keeper job watch",
+            "keeper job cancel last --discard-partial",
+            "keeper --quiet --no-progress --color never hive status",
+            "keeper completions bash",
+        ] {
+            let parsed = Arguments::try_parse_from(line.split(' '));
+            assert!(parsed.is_ok(), "{line}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_to_cancel_or_to_retry_must_be_named() {
+        for line in [
+            "keeper job cancel",
+            "keeper job retry",
+            "keeper model download",
+        ] {
+            assert!(
+                Arguments::try_parse_from(line.split(' ')).is_err(),
+                "{line}"
+            );
+        }
+    }
+}

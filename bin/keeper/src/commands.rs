@@ -1,0 +1,82 @@
+//! What each command does, a file for each verb under its noun.
+
+mod completions;
+mod hive;
+mod job;
+mod model;
+
+use std::io::{self, IsTerminal};
+
+use hive_api::{Job, Open, Operation};
+
+use crate::{
+    app::App,
+    args::{Command, HiveCommand, JobCommand, ModelCommand},
+    exit_code::Ending,
+    failure::Failure,
+    model_reference::short_name,
+};
+
+/// Runs a command to its end.
+pub(crate) async fn run(app: &App, command: Command) -> Result<Ending, Failure> {
+    match command {
+        Command::Model(ModelCommand::Download(arguments)) | Command::Pull(arguments) => {
+            model::download::run(app, &arguments).await
+        }
+        Command::Model(ModelCommand::Plan(arguments)) => model::plan::run(app, &arguments).await,
+        Command::Model(ModelCommand::List) | Command::Ls => model::list::run(app).await,
+        Command::Model(ModelCommand::Show { model }) => model::show::run(app, &model).await,
+        Command::Model(ModelCommand::Remove(arguments)) | Command::Rm(arguments) => {
+            model::remove::run(app, &arguments).await
+        }
+        Command::Job(JobCommand::List(arguments)) | Command::Ps(arguments) => {
+            job::list::run(app, arguments).await
+        }
+        Command::Job(JobCommand::Show { job }) => job::show::run(app, &job).await,
+        Command::Job(JobCommand::Watch { job }) => job::watch::run(app, &job).await,
+        Command::Job(JobCommand::Cancel {
+            job,
+            discard_partial,
+        }) => job::cancel::run(app, &job, discard_partial).await,
+        Command::Job(JobCommand::Retry { job, ending }) => job::retry::run(app, &job, ending).await,
+        Command::Hive(HiveCommand::Start) => hive::start::run(app).await,
+        Command::Hive(HiveCommand::Stop) => hive::stop::run(app).await,
+        Command::Hive(HiveCommand::Restart) => hive::restart::run(app).await,
+        Command::Hive(HiveCommand::Status) => hive::status::run(app).await,
+        Command::Completions { shell } => Ok(completions::run(app, shell)),
+    }
+}
+
+/// `download Qwen3-8B-GGUF:Q4_K_M`: what a job does, in a few words.
+fn what_of(job: &Job) -> String {
+    match &job.operation {
+        Open::Known(Operation::ModelDownload(download)) => {
+            format!("download {}", short_name(&download.model))
+        }
+        Open::Unknown(operation) => {
+            let kind = operation.get("kind").and_then(|kind| kind.as_str());
+            kind.unwrap_or("unknown operation").replace('_', " ")
+        }
+    }
+}
+
+/// Asks on a terminal whether to go on; elsewhere nobody can answer, so `--yes` must have been given.
+async fn confirm(app: &App, question: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() || !app.printer.settings().terminal {
+        return Err(Failure::usage(
+            format!("nobody can be asked here: {question}"),
+            "add --yes to go on without being asked",
+        ));
+    }
+    app.printer.question(&format!("{question} [y/N]"));
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).map(|_| line)
+    });
+    let answer = answer.await.ok().and_then(Result::ok).unwrap_or_default();
+    let answer = answer.trim().to_ascii_lowercase();
+    Ok(matches!(answer.as_str(), "y" | "yes"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,11 @@
+//! `keeper hive restart`: so that it takes this environment, or a new version of itself.
+
+use super::{start, stop};
+use crate::{app::App, exit_code::Ending, failure::Failure};
+
+pub(in crate::commands) async fn run(app: &App) -> Result<Ending, Failure> {
+    let local = app.local_hive()?;
+    stop::stop(app, &local).await?;
+    start::start(app, &local).await?;
+    Ok(Ending::DONE)
+}

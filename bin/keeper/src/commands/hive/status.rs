@@ -1,0 +1,76 @@
+//! `keeper hive status`: what the hive says about itself; looking starts nothing.
+
+use std::time::Duration;
+
+use hive_api::HiveInfo;
+
+use crate::{
+    app::App,
+    exit_code::Ending,
+    failure::Failure,
+    ui::{format, screens::labelled},
+};
+
+pub(in crate::commands) async fn run(app: &App) -> Result<Ending, Failure> {
+    let hive = if app.means_local()? {
+        let local = app.local_hive()?;
+        if !local.answers().await? {
+            return Err(local.not_running(""));
+        }
+        local.hive
+    } else {
+        app.hive().await?
+    };
+    let info = hive.client.hive().await;
+    let info = info.map_err(|error| Failure::of_client(&hive, &error))?;
+    if app.printer.settings().is_json() {
+        app.printer.json(&info);
+    } else {
+        for line in lines(&hive.name, &info) {
+            app.printer.data(&line);
+        }
+    }
+    Ok(Ending::DONE)
+}
+
+fn lines(name: &str, info: &HiveInfo) -> Vec<String> {
+    let up = format::duration(Duration::from_secs(info.uptime_seconds));
+    let mut lines = vec![format!(
+        "{name}: hive {} on {}, process {}, up {up}",
+        info.version, info.name, info.pid
+    )];
+    let mut add = |label: &str, text: &str| lines.extend(labelled(label, text));
+    let (running, queued) = (info.running_jobs, info.queued_jobs);
+    add("Jobs", &format!("{running} running, {queued} queued"));
+    match info.free_bytes {
+        Some(free) => {
+            let free = format::rough_size(free);
+            add("Store", &format!("{}, {free} free", info.store_path));
+        }
+        None => add("Store", &info.store_path),
+    }
+    add("State", &info.state_path);
+    add("Hub", &hub(info));
+    if let Some(proxy) = &info.proxy {
+        add("Proxy", proxy);
+    }
+    if let Some(ca_file) = &info.ca_file {
+        add("CA", ca_file);
+    }
+    if info.listen.is_empty() {
+        add("Listen", "on its unix socket alone");
+    } else {
+        add("Listen", &info.listen.join(", "));
+    }
+    lines
+}
+
+fn hub(info: &HiveInfo) -> String {
+    let account = match (&info.hub_account, &info.hub_token_source) {
+        (Some(account), Some(source)) => format!(", account {account} (token from {source})"),
+        (None, Some(source)) => format!(", token from {source}"),
+        (Some(account), None) => format!(", account {account}"),
+        (None, None) => ", no token".to_owned(),
+    };
+    format!("{}{account}", info.hub_endpoint)
+}

@@ -1,0 +1,42 @@
+//! `keeper hive stop`: its jobs go on at its next start.
+
+use hive_api::HiveInfo;
+
+use crate::{
+    app::App,
+    exit_code::Ending,
+    failure::Failure,
+    local_hive::{self, LocalHive},
+    ui::format,
+};
+
+pub(in crate::commands) async fn run(app: &App) -> Result<Ending, Failure> {
+    let local = app.local_hive()?;
+    if !stop(app, &local).await? {
+        app.printer.story("No hive runs here");
+    }
+    Ok(Ending::DONE)
+}
+
+/// Stops it and says what that means for its jobs; false when none ran.
+pub(super) async fn stop(app: &App, local: &LocalHive) -> Result<bool, Failure> {
+    let info = local.hive.client.hive().await.ok();
+    let Some(pid) = local_hive::stop(local).await? else {
+        return Ok(false);
+    };
+    let jobs = info.as_ref().map(unfinished).unwrap_or_default();
+    app.printer
+        .story(&format!("Stopped the hive (process {pid}){jobs}"));
+    Ok(true)
+}
+
+fn unfinished(info: &HiveInfo) -> String {
+    match info.running_jobs + info.queued_jobs {
+        0 => String::new(),
+        1 => "; 1 unfinished job goes on at its next start".to_owned(),
+        jobs => format!(
+            "; {} go on at its next start",
+            format::count(u64::from(jobs), "unfinished job")
+        ),
+    }
+}

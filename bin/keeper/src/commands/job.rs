@@ -1,0 +1,7 @@
+//! Jobs: look at them, watch them, stop them.
+
+pub(super) mod cancel;
+pub(super) mod list;
+pub(super) mod retry;
+pub(super) mod show;
+pub(super) mod watch;

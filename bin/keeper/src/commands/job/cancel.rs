@@ -1,0 +1,96 @@
+//! `keeper job cancel`: stops a job, and says whether that came in time.
+
+use std::time::Duration;
+
+use hive_api::{Job, JobState, Open, Phase};
+use hive_client::CancelJob;
+use tokio::time::Instant;
+
+use crate::{
+    app::App,
+    exit_code::{self, Ending},
+    failure::Failure,
+    hives::Hive,
+    job_reference,
+    ui::{Tone, format, screens},
+};
+
+/// How long the job may take to its end.
+const WAIT: Duration = Duration::from_secs(5);
+
+pub(in crate::commands) async fn run(
+    app: &App,
+    text: &str,
+    discard_partial: bool,
+) -> Result<Ending, Failure> {
+    let hive = app.hive_of_job(text).await?;
+    let before = job_reference::resolve(app, &hive, text).await?;
+    let began = Instant::now();
+    let how = CancelJob {
+        wait: Some(WAIT),
+        discard_partial,
+    };
+    let job = hive.client.cancel(before.job_id, how).await;
+    let job = job.map_err(|error| Failure::of_client(&hive, &error))?;
+    if app.printer.settings().is_json() {
+        app.printer.json(&job);
+    }
+    let had_ended = before.state.has_ended();
+    for line in lines(&hive, &job, had_ended, began.elapsed()) {
+        app.printer.story_in(Tone::Plain, &line);
+    }
+    Ok(if job.state.has_ended() {
+        Ending::DONE
+    } else {
+        Ending::Code(exit_code::TRY_AGAIN)
+    })
+}
+
+fn lines(hive: &Hive, job: &Job, had_ended: bool, took: Duration) -> Vec<String> {
+    let (short, name) = (job.job_id.short(), &hive.name);
+    let is_publishing = job.phase == Some(Open::Known(Phase::Publishing));
+    let state = match &job.state {
+        Open::Known(state) => *state,
+        Open::Unknown(state) => {
+            return vec![format!("Job {short} on {name} is {state}")];
+        }
+    };
+    match state {
+        JobState::Cancelled if !had_ended => {
+            let time = format::duration(took);
+            let mut lines = vec![format!(
+                "Cancelled {short} on {name} in {time}: connections closed, nothing of it runs any more"
+            )];
+            lines.extend(screens::cancelled(hive, job));
+            lines
+        }
+        JobState::Succeeded if !had_ended => {
+            vec!["Too late to cancel: every file was already published".to_owned()]
+        }
+        JobState::Succeeded | JobState::Failed | JobState::Cancelled => {
+            vec![format!(
+                "Job {short} on {name} had ended before: {}",
+                state.as_str()
+            )]
+        }
+        JobState::Running if is_publishing => {
+            vec![format!(
+                "Too late to cancel: {short} is being published and ends by itself"
+            )]
+        }
+        JobState::Queued
+        | JobState::Running
+        | JobState::Pausing
+        | JobState::Paused
+        | JobState::Cancelling => vec![
+            format!(
+                "Job {short} on {name} has not ended yet: {}",
+                state.as_str()
+            ),
+            format!(
+                "  Watch     {}",
+                hive.command(&format!("job watch {short}"))
+            ),
+        ],
+    }
+}

@@ -1,0 +1,38 @@
+//! Models: what the store holds, and how it gets there.
+
+pub(super) mod download;
+pub(super) mod list;
+pub(super) mod plan;
+pub(super) mod remove;
+pub(super) mod show;
+
+use hive_api::{ModelDownload, ModelState, Open, StoredModel};
+
+use crate::args::SelectionArguments;
+
+/// The operation that fetches these files of a model.
+fn operation(model: &str, selection: &SelectionArguments, force_download: bool) -> ModelDownload {
+    ModelDownload {
+        model: model.to_owned(),
+        include: selection.include.clone(),
+        exclude: selection.exclude.clone(),
+        all_files: selection.all_files,
+        force_download,
+    }
+}
+
+/// The state of a stored model in words.
+fn state_of(model: &StoredModel) -> String {
+    match &model.state {
+        Open::Known(ModelState::Complete) => "complete".to_owned(),
+        Open::Known(ModelState::Partial) => "partial".to_owned(),
+        Open::Known(ModelState::Broken) => {
+            let missing = model.files.iter().filter(|file| file.blob.is_none());
+            match missing.count() {
+                0 => "broken".to_owned(),
+                missing => format!("broken: {missing} of {}", model.files.len()),
+            }
+        }
+        Open::Unknown(state) => state.clone(),
+    }
+}

@@ -1,0 +1,75 @@
+//! `keeper model download`: submit, follow, print where it is.
+
+use hive_api::{Operation, Priority, SubmitJob};
+use hive_client::IdempotencyKey;
+use uuid::Uuid;
+
+use super::operation;
+use crate::{
+    app::App,
+    args::DownloadArguments,
+    exit_code::{self, Ending},
+    failure::Failure,
+    hives::Hive,
+    watch::{Role, Start, Watched, watch},
+};
+
+pub(in crate::commands) async fn run(
+    app: &App,
+    arguments: &DownloadArguments,
+) -> Result<Ending, Failure> {
+    let hive = app.hive().await?;
+    let submissions = arguments.models.iter().map(|model| {
+        let submission = SubmitJob {
+            operation: Operation::ModelDownload(operation(
+                model,
+                &arguments.selection,
+                arguments.force_download,
+            )),
+            priority: Priority::from(arguments.priority),
+            limit_bytes_per_second: arguments.limit_rate.map(|rate| rate.bytes_per_second),
+        };
+        (model, submission)
+    });
+    if arguments.detach {
+        let submissions = submissions.map(|(_, submission)| submission).collect();
+        return Ok(detach(app, &hive, submissions).await);
+    }
+    let jobs = submissions.map(|(model, submission)| Watched {
+        what: format!("download {model}"),
+        start: Start::Submit(Box::new(submission)),
+    });
+    let role = Role::Submitter {
+        on_term: arguments.ending.on_term,
+    };
+    watch(app, &hive, role, jobs.collect()).await
+}
+
+/// Submits and leaves: stdout has the jobs' ids.
+async fn detach(app: &App, hive: &Hive, submissions: Vec<SubmitJob>) -> Ending {
+    let mut codes = Vec::new();
+    for submission in submissions {
+        let key = IdempotencyKey::new(Uuid::new_v4());
+        let job = match hive.client.submit(&submission, key).await {
+            Ok(job) => job,
+            Err(error) => {
+                let failure = Failure::of_client(hive, &error);
+                failure.tell(&app.printer);
+                codes.push(failure.exit);
+                continue;
+            }
+        };
+        app.remember(hive, job.job_id);
+        let short = job.job_id.short();
+        app.printer
+            .story(&format!("{}: job {short} accepted", hive.name));
+        let command = hive.command(&format!("job watch {short}"));
+        app.printer.story(&format!("  Watch     {command}"));
+        if app.printer.settings().is_json() {
+            app.printer.json(&job);
+        } else {
+            app.printer.data(&job.job_id.to_string());
+        }
+    }
+    Ending::Code(exit_code::worst(codes))
+}

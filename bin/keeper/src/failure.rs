@@ -1,0 +1,123 @@
+//! What a person is told when a command could not do what was asked: what happened, why, and what to do next.
+
+use std::error::Error;
+
+use hive_api::{Open, Problem, ProblemCode};
+use hive_client::ClientError;
+
+use crate::{
+    exit_code,
+    hives::Hive,
+    ui::{Printer, Tone, screens},
+};
+
+/// Why a command ends without having done what was asked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failure {
+    /// The exit code.
+    pub(crate) exit: u8,
+    /// What happened to what: the problem of a hive, or one in its shape.
+    pub(crate) problem: Box<Problem>,
+    /// Further lines that help, such as the end of a log.
+    pub(crate) lines: Vec<String>,
+}
+
+impl Failure {
+    /// A failure of keeper itself, with what to do next.
+    pub(crate) fn new(
+        exit: u8,
+        code: &str,
+        detail: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        let mut problem = Problem::new(ProblemCode::Internal, detail).with_hint(next);
+        problem.type_uri = format!("urn:hive:problem:{code}");
+        code.clone_into(&mut problem.title);
+        problem.code = Open::Unknown(code.to_owned());
+        problem.status = 0;
+        problem.retryable = false;
+        Self {
+            exit,
+            problem: Box::new(problem),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Bad usage or input, with the remedy.
+    pub(crate) fn usage(detail: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(exit_code::USAGE, "usage", detail, next)
+    }
+
+    /// A request to this hive failed.
+    pub(crate) fn of_client(hive: &Hive, error: &ClientError) -> Self {
+        let exit = exit_code::of_client_error(error);
+        let unreachable = |detail: String| {
+            let failure = Self::new(exit, "hive_unreachable", detail, hive.remedy());
+            failure.because(innermost(error))
+        };
+        match error {
+            ClientError::Problem(problem) => Self {
+                exit,
+                problem: problem.clone(),
+                lines: Vec::new(),
+            },
+            ClientError::Unauthorized(problem) => {
+                let mut problem = problem.clone();
+                problem.hint.get_or_insert_with(|| {
+                    "set KEEPER_TOKEN to a token of this hive (on its machine: hive token)".into()
+                });
+                Self {
+                    exit,
+                    problem,
+                    lines: Vec::new(),
+                }
+            }
+            ClientError::BadAddress { .. } => Self::usage(
+                error.to_string(),
+                "give an address such as https://gpu1:7835",
+            ),
+            ClientError::Unreachable { .. }
+            | ClientError::AnswerLost { .. }
+            | ClientError::TimedOut { .. } => unreachable(error.to_string()),
+            ClientError::Protocol { .. } => Self::new(
+                exit,
+                "protocol",
+                error.to_string(),
+                "check the address, and that hive and keeper have the same version",
+            ),
+        }
+    }
+
+    /// Says why.
+    pub(crate) fn because(mut self, reason: Option<String>) -> Self {
+        self.problem.reason = reason;
+        self
+    }
+
+    /// Adds lines that help.
+    pub(crate) fn with_lines(mut self, lines: Vec<String>) -> Self {
+        self.lines = lines;
+        self
+    }
+
+    /// Tells the person, or the program that reads stdout, for which it is the only line.
+    pub(crate) fn tell(&self, printer: &Printer) {
+        if printer.settings().is_json() {
+            printer.json(&self.problem);
+            return;
+        }
+        for (number, line) in screens::refused(self).iter().enumerate() {
+            let tone = if number == 0 { Tone::Bad } else { Tone::Plain };
+            printer.must_know(tone, line);
+        }
+    }
+}
+
+/// The cause that says most: an error's chain ends with it.
+fn innermost(error: &ClientError) -> Option<String> {
+    let mut cause = error.source()?;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    Some(cause.to_string())
+}

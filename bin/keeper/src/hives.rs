@@ -1,0 +1,199 @@
+//! Which hive a command talks to, and the way there.
+
+mod config;
+
+use std::ffi::OsString;
+
+use hive_client::{Endpoint, HiveClient, HttpEndpoint};
+use secrecy::SecretString;
+use url::Url;
+
+pub(crate) use self::config::{Config, LastJob};
+use crate::failure::Failure;
+
+/// The hive of this machine and user.
+pub(crate) const LOCAL: &str = "local";
+
+/// A hive that is named and not yet talked to.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// What it is called, `local` or a name of the configuration or the host of an address.
+    pub(crate) name: String,
+    /// What to write after `--hive`, where it is not the one that is used anyway.
+    pub(crate) flag: Option<String>,
+    /// The way there.
+    pub(crate) place: Place,
+}
+
+/// Where a hive is.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// On this machine, to be started if it does not run.
+    Local,
+    /// Behind an address.
+    Remote(HttpEndpoint),
+}
+
+/// A hive that one talks to.
+#[derive(Clone, Debug)]
+pub(crate) struct Hive {
+    /// What it is called.
+    pub(crate) name: String,
+    /// What to write after `--hive`, where it is not the one that is used anyway.
+    pub(crate) flag: Option<String>,
+    /// Whether it is this machine's own.
+    pub(crate) is_local: bool,
+    /// The client.
+    pub(crate) client: HiveClient,
+}
+
+impl Hive {
+    /// A hive behind this endpoint.
+    pub(crate) fn connect(target: &Target, endpoint: &Endpoint) -> Result<Self, Failure> {
+        let client = HiveClient::connect(endpoint).map_err(|error| {
+            Failure::usage(
+                error.to_string(),
+                "give an address such as https://gpu1:7835",
+            )
+        })?;
+        Ok(Self {
+            name: target.name.clone(),
+            flag: target.flag.clone(),
+            is_local: matches!(target.place, Place::Local),
+            client,
+        })
+    }
+
+    /// A command line of keeper that reaches this hive.
+    pub(crate) fn command(&self, rest: &str) -> String {
+        match &self.flag {
+            Some(flag) => format!("keeper --hive {flag} {rest}"),
+            None => format!("keeper {rest}"),
+        }
+    }
+
+    /// What to do when it does not answer.
+    pub(crate) fn remedy(&self) -> String {
+        if self.is_local {
+            "keeper hive start".to_owned()
+        } else {
+            "check that hive serve runs there and listens (--listen) on this address".to_owned()
+        }
+    }
+}
+
+/// Finds the hive that is meant: the flag or `KEEPER_HIVE`, else the configured one, else `local`.
+pub(crate) fn choose(
+    named: Option<&str>,
+    config: &Config,
+    variable: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Target, Failure> {
+    let default = config.default_hive().unwrap_or(LOCAL);
+    let name = named.unwrap_or(default);
+    let flag = (name != default).then(|| name.to_owned());
+    if name == LOCAL {
+        return Ok(Target {
+            name: LOCAL.to_owned(),
+            flag,
+            place: Place::Local,
+        });
+    }
+    let token = || {
+        let token = variable("KEEPER_TOKEN")?.into_string().ok()?;
+        (!token.is_empty()).then(|| SecretString::from(token))
+    };
+    if name.contains("://") {
+        let url = address(name)?;
+        let name = url.host_str().unwrap_or(name).to_owned();
+        let place = Place::Remote(HttpEndpoint {
+            url,
+            token: token(),
+        });
+        return Ok(Target { name, flag, place });
+    }
+    let Some(known) = config.hive(name) else {
+        return Err(Failure::usage(
+            format!("there is no hive `{name}`"),
+            config.known_hives(),
+        ));
+    };
+    let place = Place::Remote(HttpEndpoint {
+        url: address(&known.url)?,
+        token: known.token.clone().or_else(token),
+    });
+    Ok(Target {
+        name: name.to_owned(),
+        flag,
+        place,
+    })
+}
+
+fn address(text: &str) -> Result<Url, Failure> {
+    let refused = |reason: String| {
+        Failure::usage(
+            format!("`{text}` is not the address of a hive: {reason}"),
+            "give an address such as https://gpu1:7835",
+        )
+    };
+    let url = Url::parse(text).map_err(|error| refused(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(refused(
+            "it begins with neither http:// nor https://".into(),
+        ));
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::exit_code;
+
+    fn config() -> Config {
+        let text = "use = \"gpu1\"\n[hives.gpu1]\nurl = \"https://gpu1:7835\"\n";
+        Config::parse(text, "[gpu1]\ntoken = \"t1\"\n").unwrap()
+    }
+
+    fn none(_: &str) -> Option<OsString> {
+        None
+    }
+
+    #[test]
+    fn without_a_word_it_is_the_configured_one_else_local() {
+        let chosen = choose(None, &config(), &none).unwrap();
+        assert_eq!((chosen.name.as_str(), chosen.flag), ("gpu1", None));
+        let chosen = choose(None, &Config::default(), &none).unwrap();
+        assert_eq!((chosen.name.as_str(), chosen.flag), ("local", None));
+    }
+
+    #[test]
+    fn commands_that_are_shown_name_the_hive_only_where_they_must() {
+        let chosen = choose(Some("local"), &config(), &none).unwrap();
+        assert_eq!(chosen.flag.as_deref(), Some("local"));
+        let chosen = choose(Some("gpu1"), &config(), &none).unwrap();
+        assert_eq!(chosen.flag, None);
+    }
+
+    #[test]
+    fn an_address_takes_its_token_from_the_environment_and_a_name_from_the_file() {
+        let variable = |name: &str| (name == "KEEPER_TOKEN").then(|| OsString::from("env"));
+        let token_of = |named: &str| match choose(Some(named), &config(), &variable).unwrap().place
+        {
+            Place::Local => None,
+            Place::Remote(endpoint) => endpoint.token.map(|token| token.expose_secret().to_owned()),
+        };
+        assert_eq!(token_of("http://127.0.0.1:7835").as_deref(), Some("env"));
+        assert_eq!(token_of("gpu1").as_deref(), Some("t1"));
+    }
+
+    #[test]
+    fn a_bad_address_and_an_unknown_name_are_bad_usage_with_a_remedy() {
+        for named in ["ssh://gpu1", "http://", "gpu9"] {
+            let failure = choose(Some(named), &config(), &none).unwrap_err();
+            assert_eq!(failure.exit, exit_code::USAGE, "{named}");
+            assert!(failure.problem.hint.is_some(), "{named}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Everything a person or a program reads: stdout is data, stderr is the story.
+
+mod clean;
+pub(crate) mod format;
+mod printer;
+pub(crate) mod screens;
+pub(crate) mod table;
+
+pub(crate) use clean::clean;
+#[cfg(test)]
+pub(crate) use printer::tests::{self, captured};
+pub(crate) use printer::{Audience, Figures, Printer, PrinterSettings, Tone};

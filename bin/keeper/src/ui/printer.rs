@@ -1,0 +1,276 @@
+//! The one way to stdout and stderr.
+//!
+//! A closed pipe is no error: whoever reads decides when it has read enough. Every line is cleaned of control
+//! characters here, so that no caller can forget it.
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde::Serialize;
+
+use super::clean::{clean, escape_json};
+
+/// How to print, decided once from the arguments and the environment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PrinterSettings {
+    /// Who reads.
+    pub(crate) audience: Audience,
+    /// How figures are told while they change.
+    pub(crate) figures: Figures,
+    /// Whether stderr is a terminal.
+    pub(crate) terminal: bool,
+    /// Whether colours may be used on stderr.
+    pub(crate) color: bool,
+}
+
+impl PrinterSettings {
+    /// Whether stdout carries JSON lines.
+    pub(crate) fn is_json(self) -> bool {
+        self.audience == Audience::Program
+    }
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// A person who wants the story on stderr.
+    Person,
+    /// A person who wants to hear only what must be known.
+    QuietPerson,
+    /// A program: stdout carries JSON lines, stderr only what a person must know.
+    Program,
+}
+
+/// How figures are told while they change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Figures {
+    /// As bars: stderr is a terminal.
+    Bars,
+    /// As a line now and then.
+    Lines,
+    /// Not at all.
+    None,
+}
+
+/// What a line is about; only its colour, never its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// A step of the story.
+    Plain,
+    /// Something went well.
+    Good,
+    /// Something is not as it should be.
+    Warning,
+    /// Something failed.
+    Bad,
+}
+
+impl Tone {
+    const fn color(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Good => Some("\u{1b}[32m"),
+            Self::Warning => Some("\u{1b}[33m"),
+            Self::Bad => Some("\u{1b}[31m"),
+        }
+    }
+}
+
+/// The one way to stdout and stderr. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Printer {
+    settings: PrinterSettings,
+    bars: MultiProgress,
+    out: Arc<Mutex<Box<dyn Write + Send>>>,
+    err: Arc<Mutex<Box<dyn Write + Send>>>,
+}
+
+impl Printer {
+    /// A printer to these two.
+    pub(crate) fn new(
+        settings: PrinterSettings,
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+    ) -> Self {
+        let target = if settings.figures == Figures::Bars {
+            ProgressDrawTarget::stderr_with_hz(10)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Self {
+            settings,
+            bars: MultiProgress::with_draw_target(target),
+            out: Arc::new(Mutex::new(out)),
+            err: Arc::new(Mutex::new(err)),
+        }
+    }
+
+    /// How it prints.
+    pub(crate) fn settings(&self) -> PrinterSettings {
+        self.settings
+    }
+
+    /// Where bars are drawn; their texts must be cleaned by whoever sets them.
+    pub(crate) fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// Whether the story is told at all.
+    pub(crate) fn tells_story(&self) -> bool {
+        self.settings.audience == Audience::Person
+    }
+
+    /// One line of data on stdout.
+    pub(crate) fn data(&self, line: &str) {
+        self.bars.suspend(|| write_line(&self.out, &clean(line)));
+    }
+
+    /// One value as a line of JSON on stdout.
+    pub(crate) fn json(&self, value: &impl Serialize) {
+        if let Ok(json) = serde_json::to_string(value) {
+            self.bars
+                .suspend(|| write_line(&self.out, &escape_json(&json)));
+        }
+    }
+
+    /// keeper's own text on stdout as it is: help, a script for a shell.
+    pub(crate) fn own_text(&self, text: &str) {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// One line of the story on stderr, unless nobody wants it.
+    pub(crate) fn story(&self, line: &str) {
+        self.story_in(Tone::Plain, line);
+    }
+
+    /// One coloured line of the story.
+    pub(crate) fn story_in(&self, tone: Tone, line: &str) {
+        if self.tells_story() {
+            self.must_know(tone, line);
+        }
+    }
+
+    /// One line on stderr that a person must know even when all else is quiet.
+    pub(crate) fn must_know(&self, tone: Tone, line: &str) {
+        let text = clean(line);
+        let text = match tone.color().filter(|_| self.settings.color) {
+            Some(color) => format!("{color}{text}\u{1b}[0m"),
+            None => text.into_owned(),
+        };
+        self.bars.suspend(|| write_line(&self.err, &text));
+    }
+
+    /// A question at the end of a line on stderr.
+    pub(crate) fn question(&self, text: &str) {
+        let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = write!(err, "{} ", clean(text)).and_then(|()| err.flush());
+    }
+}
+
+fn write_line(sink: &Mutex<Box<dyn Write + Send>>, line: &str) {
+    let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ = writeln!(sink, "{line}").and_then(|()| sink.flush());
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// Both streams of a printer, to be read after.
+    #[derive(Clone, Default)]
+    pub(crate) struct Captured {
+        pub(crate) out: Captive,
+        pub(crate) err: Captive,
+    }
+
+    #[derive(Clone, Default)]
+    pub(crate) struct Captive(Arc<Mutex<Vec<u8>>>);
+
+    impl Captive {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Captive {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn captured(audience: Audience, color: bool) -> (Printer, Captured) {
+        let captured = Captured::default();
+        let settings = PrinterSettings {
+            audience,
+            figures: Figures::Lines,
+            terminal: false,
+            color,
+        };
+        let out = Box::new(captured.out.clone());
+        let printer = Printer::new(settings, out, Box::new(captured.err.clone()));
+        (printer, captured)
+    }
+
+    struct ClosedPipe;
+
+    impl Write for ClosedPipe {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[test]
+    fn control_characters_from_outside_reach_neither_stream() {
+        let (printer, captured) = captured(Audience::Person, false);
+        printer.data("/srv/\u{1b}[31mhub\n/etc/passwd");
+        printer.story("model \u{1b}]0;owned\u{7}");
+        printer.must_know(Tone::Bad, "failed\r\u{9b}2J");
+        assert_eq!(
+            captured.out.text(),
+            "/srv/\u{fffd}[31mhub\u{fffd}/etc/passwd\n"
+        );
+        assert_eq!(
+            captured.err.text(),
+            "model \u{fffd}]0;owned\u{fffd}\nfailed\u{fffd}\u{fffd}2J\n"
+        );
+    }
+
+    #[test]
+    fn a_quiet_printer_still_says_what_one_must_know() {
+        let (printer, captured) = captured(Audience::QuietPerson, false);
+        printer.story("downloading");
+        printer.must_know(Tone::Bad, "failed");
+        assert_eq!(captured.err.text(), "failed\n");
+    }
+
+    #[test]
+    fn colour_surrounds_the_cleaned_text() {
+        let (printer, captured) = captured(Audience::Person, true);
+        printer.must_know(Tone::Bad, "no\u{1b}[0m");
+        assert_eq!(captured.err.text(), "\u{1b}[31mno\u{fffd}[0m\u{1b}[0m\n");
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_error() {
+        let (quiet, _) = captured(Audience::Person, false);
+        let printer = Printer::new(quiet.settings(), Box::new(ClosedPipe), Box::new(ClosedPipe));
+        printer.data("a path");
+        printer.json(&1);
+        printer.must_know(Tone::Plain, "a line");
+    }
+}

@@ -1,0 +1,290 @@
+//! Submit, follow, Ctrl+C: jobs followed together to their last events, with signals as inputs to one loop.
+//!
+//! Decisions are made by [`Course`], which knows no clock, no terminal and no network; this loop carries them out.
+
+mod course;
+mod keys;
+mod shown;
+mod signals;
+mod story;
+
+use std::{collections::VecDeque, pin::Pin, time::Duration};
+
+use futures_util::{
+    FutureExt, Stream, StreamExt,
+    future::BoxFuture,
+    stream::{self, FuturesUnordered, SelectAll},
+};
+use hive_api::{Job, JobId, SubmitJob};
+use hive_client::{CancelJob, ClientError, Followed, IdempotencyKey};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use uuid::Uuid;
+
+pub(crate) use self::course::Role;
+use self::{
+    course::{Course, Decision, End, Input, Leaving},
+    keys::Keys,
+    shown::Shown,
+    signals::{Signal, Signals},
+    story::Story,
+};
+use crate::{
+    app::App, exit_code::Ending, failure::Failure, hives::Hive, ui::Figures, watch::course::Outcome,
+};
+
+/// How long a cancelled job may take to its last event before keeper leaves.
+const CANCEL_LIMIT: Duration = Duration::from_secs(5);
+/// How often figures that change by themselves are drawn anew.
+const TICK: Duration = Duration::from_secs(1);
+
+/// One job to follow.
+pub(crate) struct Watched {
+    /// What it is, in a person's words.
+    pub(crate) what: String,
+    /// Whether it is there or has to be submitted.
+    pub(crate) start: Start,
+}
+
+/// How following a job begins.
+pub(crate) enum Start {
+    /// It has to be submitted.
+    Submit(Box<SubmitJob>),
+    /// It is there.
+    Existing(Box<Job>),
+}
+
+/// Something about one of the jobs.
+enum Tracked {
+    /// It is on the hive.
+    Accepted(Box<Job>),
+    /// It was not accepted.
+    Refused(ClientError),
+    /// Its stream.
+    Followed(Followed),
+    /// Its stream cannot be followed any further.
+    Broken(ClientError),
+}
+
+/// What the loop waits for.
+enum Next {
+    Tracked(usize, Tracked),
+    CancelFailed(usize, ClientError),
+    Signal(Signal),
+    LeaveKey,
+    Deadline,
+    Tick,
+}
+
+type Track = Pin<Box<dyn Stream<Item = (usize, Tracked)> + Send>>;
+
+/// Jobs that are followed together.
+struct Watch<'a> {
+    app: &'a App,
+    hive: &'a Hive,
+    course: Course,
+    story: Story,
+    tracks: SelectAll<Track>,
+    cancels: FuturesUnordered<BoxFuture<'static, (usize, Result<Job, ClientError>)>>,
+    deadline: Option<Instant>,
+    signals: Signals,
+    keys: Keys,
+    tick: Interval,
+    /// When the first cancel was asked for.
+    cancelled_at: Option<Instant>,
+}
+
+/// Follows the jobs to their ends, or until a person or a signal says otherwise.
+pub(crate) async fn watch(
+    app: &App,
+    hive: &Hive,
+    role: Role,
+    jobs: Vec<Watched>,
+) -> Result<Ending, Failure> {
+    let signals = Signals::listen().map_err(|error| {
+        Failure::new(
+            crate::exit_code::FAILED,
+            "signals",
+            "signals cannot be listened for",
+            "free some memory or file descriptors and try again",
+        )
+        .because(Some(error.to_string()))
+    })?;
+    let keys = Keys::listen(app.printer.settings().figures == Figures::Bars);
+    let shown = jobs
+        .iter()
+        .map(|job| Shown::new(&job.what, Instant::now()))
+        .collect();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watch = Watch {
+        app,
+        hive,
+        course: Course::new(role, jobs.len()),
+        story: Story::new(app.printer.clone(), hive.clone(), shown, keys.hint(role)),
+        tracks: SelectAll::new(),
+        cancels: FuturesUnordered::new(),
+        deadline: None,
+        signals,
+        keys,
+        tick,
+        cancelled_at: None,
+    };
+    for (index, job) in jobs.into_iter().enumerate() {
+        watch.tracks.push(track(hive.clone(), index, job.start));
+    }
+    Ok(watch.run().await)
+}
+
+/// Submits where that is needed, then follows.
+fn track(hive: Hive, index: usize, start: Start) -> Track {
+    let client = hive.client.clone();
+    let begin = async move {
+        match start {
+            Start::Existing(job) => Ok(*job),
+            Start::Submit(job) => {
+                let key = IdempotencyKey::new(Uuid::new_v4());
+                client.submit(&job, key).await
+            }
+        }
+    };
+    let client = hive.client;
+    let items = stream::once(begin).flat_map(move |begun| match begun {
+        Err(error) => stream::iter([Tracked::Refused(error)]).boxed(),
+        Ok(job) => {
+            let events = client.follow(job.job_id).map(|item| match item {
+                Ok(followed) => Tracked::Followed(followed),
+                Err(error) => Tracked::Broken(error),
+            });
+            stream::iter([Tracked::Accepted(Box::new(job))])
+                .chain(events)
+                .boxed()
+        }
+    });
+    Box::pin(items.map(move |item| (index, item)))
+}
+
+impl Watch<'_> {
+    async fn run(mut self) -> Ending {
+        loop {
+            let inputs = match self.next().await {
+                Next::Tracked(index, tracked) => self.take(index, tracked),
+                Next::CancelFailed(index, error) => {
+                    self.story.cancel_failed(index, &error);
+                    None
+                }
+                Next::Signal(signal) => Some(Input::Signal(signal)),
+                Next::LeaveKey => Some(Input::LeaveKey),
+                Next::Deadline => Some(Input::Deadline),
+                Next::Tick => {
+                    self.story.tick(Instant::now());
+                    None
+                }
+            };
+            let Some(input) = inputs else { continue };
+            match self.course.handle(input) {
+                Decision::GoOn => {}
+                Decision::Cancel(jobs, signal) => self.cancel(jobs, signal),
+                Decision::Leave(leaving) => return self.leave(leaving),
+                Decision::Finish(outcome) => return self.finish(outcome),
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Next {
+        loop {
+            let deadline = self.deadline;
+            let until_deadline = async move {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            return tokio::select! {
+                // A signal is never kept waiting by a stream that always has something.
+                biased;
+                signal = self.signals.next() => Next::Signal(signal),
+                () = self.keys.leave_pressed() => Next::LeaveKey,
+                () = until_deadline => {
+                    self.deadline = None;
+                    Next::Deadline
+                }
+                _ = self.tick.tick() => Next::Tick,
+                Some((index, cancelled)) = self.cancels.next() => match cancelled {
+                    Ok(_) => continue,
+                    Err(error) => Next::CancelFailed(index, error),
+                },
+                Some((index, tracked)) = self.tracks.next() => Next::Tracked(index, tracked),
+            };
+        }
+    }
+
+    /// Tells what happened to a job, and gives the loop what it has to decide on.
+    fn take(&mut self, index: usize, tracked: Tracked) -> Option<Input> {
+        match tracked {
+            Tracked::Accepted(job) => {
+                let id = job.job_id;
+                if self.course.submits() {
+                    self.app.remember(self.hive, id);
+                }
+                self.story.accepted(index, *job, self.course.submits());
+                Some(Input::Accepted(index, id))
+            }
+            Tracked::Refused(error) | Tracked::Broken(error) => {
+                let failure = Failure::of_client(self.hive, &error);
+                let end = End::Refused(failure.exit);
+                self.story.refused(index, &failure);
+                Some(Input::Ended(index, end))
+            }
+            Tracked::Followed(followed) => {
+                let end = match &followed {
+                    Followed::Event { event, .. } => End::of(event),
+                    Followed::ConnectionLost { .. } | Followed::Reconnected { .. } => None,
+                };
+                let since_cancel = self.cancelled_at.map(|at| at.elapsed());
+                self.story
+                    .followed(index, &followed, since_cancel, Instant::now());
+                end.map(|end| Input::Ended(index, end))
+            }
+        }
+    }
+
+    fn cancel(&mut self, jobs: VecDeque<JobId>, signal: Signal) {
+        self.cancelled_at.get_or_insert_with(Instant::now);
+        self.story.cancelling(&jobs, signal);
+        if !jobs.is_empty() {
+            self.deadline = Some(Instant::now() + CANCEL_LIMIT);
+        }
+        for id in jobs {
+            let index = self.course.index_of(id).unwrap_or(0);
+            let client = self.hive.client.clone();
+            let cancel = async move { (index, cancel_until_told(&client, id).await) };
+            self.cancels.push(cancel.boxed());
+        }
+    }
+
+    fn leave(mut self, leaving: Leaving) -> Ending {
+        self.story.leaving(leaving, &self.course.unended());
+        leaving.ending()
+    }
+
+    fn finish(mut self, outcome: Outcome) -> Ending {
+        self.story.finished(outcome);
+        outcome.ending()
+    }
+}
+
+/// Sends the DELETE until the hive has it: it is repeatable, and the deadline of the loop bounds it.
+async fn cancel_until_told(
+    client: &hive_client::HiveClient,
+    id: JobId,
+) -> Result<Job, ClientError> {
+    loop {
+        match client.cancel(id, CancelJob::default()).await {
+            Err(error) if error.may_have_been_received() => {
+                tracing::debug!(error = %error, "the answer to a cancel was lost, sending it again");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            answer => return answer,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Bars on a terminal: one a file in transfer, a total a job, and the keys at the end.
+
+use std::collections::BTreeMap;
+
+use hive_api::{FileProgress, Job, JobState, Open, Phase};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::time::Instant;
+
+use crate::{
+    ui::{Printer, clean, format},
+    watch::shown::{Shown, figures, state_of},
+};
+
+/// Files in transfer that get a bar of their own.
+const FILES_MAX: usize = 12;
+/// Files of a job up to which a verified one keeps its bar.
+const KEPT_FILES_MAX: u32 = 8;
+const BAR_COLUMNS: u64 = 20;
+
+/// The bars of all jobs, from top to bottom.
+pub(super) struct Bars {
+    area: MultiProgress,
+    jobs: Vec<JobBars>,
+    hint: ProgressBar,
+}
+
+/// The bars of one job.
+struct JobBars {
+    files: BTreeMap<u32, FileBar>,
+    total: ProgressBar,
+}
+
+/// One file's bar.
+struct FileBar {
+    bar: ProgressBar,
+    bytes_total: Option<u64>,
+    is_verified: bool,
+}
+
+impl Bars {
+    pub(super) fn new(printer: &Printer, jobs: usize, hint: &'static str) -> Self {
+        let area = printer.bars().clone();
+        let jobs = (0..jobs).map(|_| JobBars {
+            files: BTreeMap::new(),
+            total: area.add(text_line()),
+        });
+        let jobs = jobs.collect();
+        let line = area.add(text_line());
+        line.set_message(hint);
+        Self {
+            area,
+            jobs,
+            hint: line,
+        }
+    }
+
+    /// Brings one job's bars up to date.
+    pub(super) fn draw(&mut self, index: usize, shown: &Shown, now: Instant) {
+        let is_many = self.jobs.len() > 1;
+        let Some(bars) = self.jobs.get_mut(index) else {
+            return;
+        };
+        if shown.has_ended {
+            bars.clear();
+            return;
+        }
+        let is_downloading = shown.job.as_ref().filter(|job| is_downloading(job));
+        let line = match is_downloading.filter(|_| shown.lost_since.is_none()) {
+            Some(job) => {
+                bars.draw_files(&self.area, job);
+                figures(job)
+            }
+            None => shown.status(now),
+        };
+        let name = if is_many {
+            shown.short()
+        } else {
+            "Total".to_owned()
+        };
+        let line = clean(&format!("  {name:<7} {line}")).into_owned();
+        bars.total.set_message(line);
+    }
+
+    /// Takes everything away.
+    pub(super) fn close(mut self) {
+        for job in &mut self.jobs {
+            job.clear();
+        }
+        self.hint.finish_and_clear();
+    }
+}
+
+impl JobBars {
+    fn draw_files(&mut self, area: &MultiProgress, job: &Job) {
+        let progress = &job.progress;
+        let active = || progress.files.iter().take(FILES_MAX);
+        let keeps = progress.files_total <= KEPT_FILES_MAX;
+        self.files.retain(|index, file| {
+            let is_active = active().any(|other| other.index == *index);
+            if is_active || (keeps && file.is_verified) {
+                return true;
+            }
+            if keeps {
+                file.verified();
+            } else {
+                file.bar.finish_and_clear();
+            }
+            keeps
+        });
+        for file in active() {
+            let bar = self.files.entry(file.index).or_insert_with(|| FileBar {
+                bar: area.insert_before(&self.total, file_line()),
+                bytes_total: None,
+                is_verified: false,
+            });
+            bar.draw(file, progress.files_total);
+        }
+    }
+
+    fn clear(&mut self) {
+        for file in self.files.values() {
+            file.bar.finish_and_clear();
+        }
+        self.files.clear();
+        self.total.finish_and_clear();
+    }
+}
+
+impl FileBar {
+    fn draw(&mut self, file: &FileProgress, of: u32) {
+        self.is_verified = false;
+        self.bytes_total = file.bytes_total;
+        let (filled, whole) = (file.bytes_done, file.bytes_total.unwrap_or(0));
+        self.bar.set_length(whole.max(1));
+        self.bar.set_position(filled.min(whole));
+        self.bar.set_prefix(format!("{} of {of}", file.index));
+        let size = format::size_of_total(filled, file.bytes_total);
+        let message = format!("{size:>18}   {}", state_of(file));
+        self.bar.set_message(clean(&message).into_owned());
+    }
+
+    fn verified(&mut self) {
+        self.is_verified = true;
+        self.bar.set_position(self.bytes_total.unwrap_or(1));
+        let size = self.bytes_total.map(format::size).unwrap_or_default();
+        self.bar.set_message(format!("{size:>18}   verified"));
+    }
+}
+
+fn is_downloading(job: &Job) -> bool {
+    job.state == Open::Known(JobState::Running)
+        && job.phase == Some(Open::Known(Phase::Downloading))
+}
+
+fn text_line() -> ProgressBar {
+    let bar = ProgressBar::no_length();
+    style(&bar, "{wide_msg}");
+    bar
+}
+
+fn file_line() -> ProgressBar {
+    let bar = ProgressBar::new(1);
+    style(
+        &bar,
+        &format!("  {{prefix:<7}} {{bar:{BAR_COLUMNS}}}  {{wide_msg}}"),
+    );
+    bar
+}
+
+fn style(bar: &ProgressBar, template: &str) {
+    // The templates above are constants; with a wrong one the default style would still show the figures.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("##-"));
+    }
+}

@@ -1,0 +1,92 @@
+//! The real keeper as a process: what it says, what it is sent, how it ends.
+
+use std::{
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    process::{Child, ChildStderr, Command},
+    time::timeout,
+};
+
+use crate::played_hive::PlayedHive;
+
+/// Nothing here takes longer.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Keeper {
+    child: Child,
+    stderr: Lines<BufReader<ChildStderr>>,
+    _config: tempfile::TempDir,
+}
+
+impl Keeper {
+    pub(crate) fn start(hive: &PlayedHive, arguments: &[&str]) -> Self {
+        let config = tempfile::tempdir().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_keeper"))
+            .args(arguments)
+            .env_clear()
+            .env("KEEPER_HIVE", hive.address())
+            .env("KEEPER_TOKEN", "t")
+            .env("KEEPER_CONFIG_DIR", config.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self {
+            child,
+            stderr,
+            _config: config,
+        }
+    }
+
+    /// Waits for a line with this in it.
+    pub(crate) async fn says(&mut self, part: &str) {
+        let found = async {
+            let mut told = Vec::new();
+            while let Some(line) = self.stderr.next_line().await.unwrap() {
+                if line.contains(part) {
+                    return;
+                }
+                told.push(line);
+            }
+            panic!("keeper ended without saying {part:?}; it said {told:#?}");
+        };
+        timeout(DEADLINE, found).await.unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        timeout(DEADLINE, self.child.wait()).await.unwrap().unwrap()
+    }
+
+    /// All of its stdout.
+    pub(crate) async fn stdout(&mut self) -> String {
+        let mut text = String::new();
+        let mut stdout = self.child.stdout.take().unwrap();
+        let read = stdout.read_to_string(&mut text);
+        timeout(DEADLINE, read).await.unwrap().unwrap();
+        text
+    }
+
+    /// All of both streams, to their ends.
+    pub(crate) async fn output(mut self) -> (String, String) {
+        let stdout = self.stdout().await;
+        let mut stderr = String::new();
+        while let Some(line) = self.stderr.next_line().await.unwrap() {
+            stderr.push_str(&line);
+            stderr.push('\n');
+        }
+        (stdout, stderr)
+    }
+}

@@ -1,0 +1,134 @@
+//! The keeper process against a hive that the test plays: its signals, its exit and what reaches its terminal.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test with its line"
+)]
+
+mod keeper;
+mod played_hive;
+
+use std::os::unix::process::ExitStatusExt;
+
+use hive_api::{Job, JobState};
+use rustix::process::Signal;
+
+use crate::{
+    keeper::Keeper,
+    played_hive::{PlayedHive, job},
+};
+
+fn ended(state: JobState) -> Job {
+    Job {
+        state: state.into(),
+        ..job()
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_cancels_and_ends_by_the_signal_after_the_last_event() {
+    let hive = PlayedHive::start().await;
+    hive.accept();
+    let mut keeper = Keeper::start(&hive, &["model", "download", "a/b"]);
+    keeper.says("job 9f3c41 accepted").await;
+    hive.asked("GET /v1/jobs/").await;
+    keeper.signal(Signal::INT);
+    keeper
+        .says("Cancelling 9f3c41 on 127.0.0.1, press Ctrl+C again")
+        .await;
+    hive.asked("DELETE /v1/jobs/").await;
+    hive.end(ended(JobState::Cancelled));
+    keeper.says("nothing of it runs any more").await;
+    assert_eq!(keeper.ended().await.signal(), Some(2));
+}
+
+#[tokio::test]
+async fn ctrl_c_during_the_submission_waits_for_the_id_and_then_cancels() {
+    let hive = PlayedHive::start().await;
+    let mut keeper = Keeper::start(&hive, &["model", "download", "a/b"]);
+    hive.asked("POST /v1/jobs").await;
+    keeper.signal(Signal::INT);
+    keeper
+        .says("Cancelling on 127.0.0.1 as soon as it has answered")
+        .await;
+    hive.accept();
+    hive.asked("DELETE /v1/jobs/").await;
+    hive.end(ended(JobState::Cancelled));
+    assert_eq!(keeper.ended().await.signal(), Some(2));
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_leaves_at_once_and_says_how_to_cancel() {
+    let hive = PlayedHive::start().await;
+    hive.accept();
+    let mut keeper = Keeper::start(&hive, &["model", "download", "a/b"]);
+    keeper.says("accepted").await;
+    keeper.signal(Signal::INT);
+    hive.asked("DELETE /v1/jobs/").await;
+    keeper.signal(Signal::INT);
+    keeper
+        .says("Left before 127.0.0.1 answered: job 9f3c41 may still run")
+        .await;
+    keeper.says("job cancel 9f3c41").await;
+    assert_eq!(keeper.ended().await.signal(), Some(2));
+}
+
+#[tokio::test]
+async fn a_cancel_that_came_too_late_prints_the_path_and_succeeds() {
+    let hive = PlayedHive::start().await;
+    hive.accept();
+    let mut keeper = Keeper::start(&hive, &["model", "download", "a/b"]);
+    keeper.says("accepted").await;
+    keeper.signal(Signal::INT);
+    hive.asked("DELETE /v1/jobs/").await;
+    hive.end(played_hive::succeeded("/hub/b.gguf"));
+    keeper.says("Too late to cancel").await;
+    assert_eq!(keeper.stdout().await, "/hub/b.gguf\n");
+    assert_eq!(keeper.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn sigterm_leaves_the_job_running_unless_it_is_to_be_cancelled() {
+    let hive = PlayedHive::start().await;
+    hive.accept();
+    let mut keeper = Keeper::start(&hive, &["model", "download", "a/b"]);
+    keeper.says("accepted").await;
+    keeper.signal(Signal::TERM);
+    keeper.says("job 9f3c41 goes on").await;
+    assert_eq!(keeper.ended().await.signal(), Some(15));
+    assert!(!hive.was_asked("DELETE "));
+
+    let mut keeper = Keeper::start(&hive, &["pull", "a/b", "--on-term", "cancel"]);
+    keeper.says("accepted").await;
+    keeper.signal(Signal::TERM);
+    hive.asked("DELETE /v1/jobs/").await;
+    hive.end(ended(JobState::Cancelled));
+    assert_eq!(keeper.ended().await.signal(), Some(15));
+}
+
+#[tokio::test]
+async fn one_who_looks_never_cancels() {
+    let hive = PlayedHive::start().await;
+    let id = job().job_id.to_string();
+    let mut keeper = Keeper::start(&hive, &["job", "watch", &id]);
+    keeper.says("job 9f3c41").await;
+    keeper.signal(Signal::INT);
+    keeper.says("job 9f3c41 goes on").await;
+    assert_eq!(keeper.ended().await.signal(), Some(2));
+    assert!(!hive.was_asked("DELETE "));
+}
+
+#[tokio::test]
+async fn control_characters_of_a_hostile_hive_reach_neither_stream() {
+    let hive = PlayedHive::start().await;
+    hive.accept();
+    let keeper = Keeper::start(&hive, &["model", "download", "a/b", "--color", "never"]);
+    hive.end(played_hive::succeeded(
+        "/hub/\u{1b}]0;owned\u{7}\u{9b}2J.gguf",
+    ));
+    let (stdout, stderr) = keeper.output().await;
+    let is_harmful = |text: &str| text.chars().any(|c| c.is_control() && c != '\n');
+    assert!(!is_harmful(&stdout), "{stdout:?}");
+    assert!(!is_harmful(&stderr), "{stderr:?}");
+    assert!(stdout.starts_with("/hub/\u{fffd}]0;owned"), "{stdout:?}");
+}

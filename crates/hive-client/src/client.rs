@@ -1,0 +1,224 @@
+//! The requests that have one answer.
+
+use std::{sync::Arc, time::Duration};
+
+use hive_api::{HiveInfo, Job, JobId, JobList, ModelList, Plan, RemovedModel, SubmitJob, paths};
+use http::{HeaderValue, Method, header::AUTHORIZATION};
+use reqwest::RequestBuilder;
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::{ClientError, Endpoint, answer};
+
+/// The limit of an ordinary answer.
+const LIMIT: Duration = Duration::from_secs(30);
+/// The limit of a plan; a hive gives its own look-ups 30 s.
+const PLAN_LIMIT: Duration = Duration::from_mins(1);
+/// The limit of the answer whether anyone is there.
+const HEALTH_LIMIT: Duration = Duration::from_secs(5);
+
+/// A hive that one can talk to. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct HiveClient {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What the clones share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    /// What errors call the hive.
+    pub(crate) hive: String,
+    /// The address that routes are appended to.
+    base: Url,
+    /// The HTTP client of this hive alone.
+    pub(crate) http: reqwest::Client,
+    /// The `Authorization` header, marked as sensitive.
+    pub(crate) authorization: Option<HeaderValue>,
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// Only jobs in this state.
+    pub state: Option<String>,
+    /// Only jobs of this operation kind.
+    pub kind: Option<String>,
+    /// At most this many.
+    pub limit: Option<u32>,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+/// How to cancel a job.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CancelJob {
+    /// Answer when the job has ended, or after this time; at once without it.
+    pub wait: Option<Duration>,
+    /// Also remove what was received.
+    pub discard_partial: bool,
+}
+
+impl HiveClient {
+    /// Prepares to talk to a hive; the first request makes the connection.
+    pub fn connect(endpoint: &Endpoint) -> Result<Self, ClientError> {
+        let authorization = match endpoint.token() {
+            Some(token) => {
+                let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+                    .map_err(|_| ClientError::BadAddress {
+                        address: endpoint.describe(),
+                        reason: "its token has characters that no token has".to_owned(),
+                    })?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+            None => None,
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                hive: endpoint.describe(),
+                base: endpoint.base()?,
+                http: endpoint.http_client()?,
+                authorization,
+            }),
+        })
+    }
+
+    /// What a download would fetch and what is here already.
+    pub async fn plan(&self, job: &SubmitJob) -> Result<Plan, ClientError> {
+        let request = self.request(Method::POST, self.route(paths::PLANS, &[]));
+        self.answer(request.json(job), PLAN_LIMIT).await
+    }
+
+    /// One job as it is now.
+    pub async fn job(&self, id: JobId) -> Result<Job, ClientError> {
+        self.get(&paths::job(id), &[]).await
+    }
+
+    /// One page of jobs, newest first.
+    pub async fn jobs(&self, filter: &JobFilter) -> Result<JobList, ClientError> {
+        let limit = filter.limit.map(|limit| limit.to_string());
+        let query: Vec<(&str, &str)> = [
+            ("state", filter.state.as_deref()),
+            ("kind", filter.kind.as_deref()),
+            ("limit", limit.as_deref()),
+            ("cursor", filter.cursor.as_deref()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name, value)))
+        .collect();
+        self.get(paths::JOBS, &query).await
+    }
+
+    /// Tells a job to stop, and answers with the job in its state then. Repeatable.
+    pub async fn cancel(&self, id: JobId, how: CancelJob) -> Result<Job, ClientError> {
+        let wait = how.wait.map(|wait| wait.as_secs().to_string());
+        let mut query = Vec::new();
+        if let Some(wait) = &wait {
+            query.push(("wait_seconds", wait.as_str()));
+        }
+        if how.discard_partial {
+            query.push(("discard_partial", "true"));
+        }
+        let request = self.request(Method::DELETE, self.route(&paths::job(id), &query));
+        self.answer(request, LIMIT + how.wait.unwrap_or_default())
+            .await
+    }
+
+    /// Everything the store holds.
+    pub async fn models(&self) -> Result<ModelList, ClientError> {
+        self.get(paths::MODELS, &[]).await
+    }
+
+    /// What the store holds of one repository, named `[datasets/]org/name`.
+    pub async fn model(
+        &self,
+        repo: &str,
+        revision: Option<&str>,
+    ) -> Result<ModelList, ClientError> {
+        self.get(paths::MODELS, &model_query(repo, revision)).await
+    }
+
+    /// Removes a repository, or one revision of it, from the store.
+    pub async fn remove_model(
+        &self,
+        repo: &str,
+        revision: Option<&str>,
+    ) -> Result<RemovedModel, ClientError> {
+        let route = self.route(paths::MODELS, &model_query(repo, revision));
+        self.answer(self.request(Method::DELETE, route), LIMIT)
+            .await
+    }
+
+    /// What the hive says about itself.
+    pub async fn hive(&self) -> Result<HiveInfo, ClientError> {
+        self.get(paths::HIVE, &[]).await
+    }
+
+    /// Whether a hive answers at all.
+    pub async fn health(&self) -> Result<(), ClientError> {
+        let request = self.request(Method::GET, self.route(paths::HEALTHZ, &[]));
+        let response = self.send(request, HEALTH_LIMIT).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let body = answer::read_body(&self.inner.hive, HEALTH_LIMIT, response).await?;
+        Err(answer::refusal(&self.inner.hive, status, &body))
+    }
+
+    /// The address of a route.
+    pub(crate) fn route(&self, path: &str, query: &[(&str, &str)]) -> Url {
+        let mut url = self.inner.base.clone();
+        url.set_path(&format!("{}{}", url.path(), path.trim_start_matches('/')));
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// A request with the token on it.
+    pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        let request = self.inner.http.request(method, url);
+        match &self.inner.authorization {
+            Some(authorization) => request.header(AUTHORIZATION, authorization.clone()),
+            None => request,
+        }
+    }
+
+    /// Sends a request and reads its whole answer within the limit.
+    pub(crate) async fn answer<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        limit: Duration,
+    ) -> Result<T, ClientError> {
+        let response = self.send(request, limit).await?;
+        answer::read(&self.inner.hive, limit, response).await
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, ClientError> {
+        self.answer(self.request(Method::GET, self.route(path, query)), LIMIT)
+            .await
+    }
+
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        limit: Duration,
+    ) -> Result<reqwest::Response, ClientError> {
+        // The limit covers the body too: reqwest keeps counting while the answer is read.
+        let sent = request.timeout(limit).send().await;
+        sent.map_err(|error| answer::transport(&self.inner.hive, limit, error))
+    }
+}
+
+/// The query that names a repository of the store.
+fn model_query<'a>(repo: &'a str, revision: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
+    let mut query = vec![("repo", repo)];
+    query.extend(revision.map(|revision| ("revision", revision)));
+    query
+}

@@ -1,0 +1,131 @@
+//! Where a hive is and how one gets in: its unix socket, or an HTTP address with a token.
+
+use std::{path::PathBuf, time::Duration};
+
+use reqwest::redirect;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::ClientError;
+
+/// A connection that takes longer will not come.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// No read waits longer, on a stream neither: above three times the longest heartbeat that a stream accepts.
+const READ_LIMIT: Duration = Duration::from_secs(200);
+/// Any host would do over a unix socket; this one passes the hive's check of `Host`.
+const UNIX_SOCKET_BASE: &str = "http://localhost/";
+
+/// Where a hive is and how one gets in.
+#[derive(Clone, Debug)]
+pub enum Endpoint {
+    /// The unix socket of a hive on this machine; the file's permission is the token.
+    UnixSocket(PathBuf),
+    /// A TCP address.
+    Http(HttpEndpoint),
+}
+
+/// A hive behind a TCP address.
+#[derive(Clone, Debug)]
+pub struct HttpEndpoint {
+    /// `http://host:port` or `https://host:port`, with a path where a proxy puts the hive under one.
+    pub url: Url,
+    /// The bearer token.
+    pub token: Option<SecretString>,
+}
+
+impl Endpoint {
+    /// What a person recognises it by.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::UnixSocket(path) => path.display().to_string(),
+            Self::Http(endpoint) => endpoint.url.as_str().trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// The address that routes are appended to, ending in a slash.
+    pub(crate) fn base(&self) -> Result<Url, ClientError> {
+        let (text, address) = match self {
+            Self::UnixSocket(_) => (UNIX_SOCKET_BASE.to_owned(), self.describe()),
+            Self::Http(endpoint) => (endpoint.url.to_string(), self.describe()),
+        };
+        let bad_address = |reason: &str| ClientError::BadAddress {
+            address: address.clone(),
+            reason: reason.to_owned(),
+        };
+        let mut base = Url::parse(&text).map_err(|error| bad_address(&error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(bad_address("it begins with neither http:// nor https://"));
+        }
+        if base.host_str().is_none_or(str::is_empty) {
+            return Err(bad_address("it names no host"));
+        }
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(bad_address("a name or a password does not belong in it"));
+        }
+        base.set_query(None);
+        base.set_fragment(None);
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        Ok(base)
+    }
+
+    /// An HTTP client for this hive alone: no proxy, no redirects, one request a connection at a time.
+    pub(crate) fn http_client(&self) -> Result<reqwest::Client, ClientError> {
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("keeper/", env!("CARGO_PKG_VERSION")))
+            .http1_only()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(CONNECT_LIMIT)
+            .read_timeout(READ_LIMIT);
+        let builder = match self {
+            Self::UnixSocket(path) => builder.unix_socket(path.as_path()),
+            Self::Http(_) => builder.tcp_nodelay(true),
+        };
+        builder.build().map_err(|error| ClientError::Protocol {
+            hive: self.describe(),
+            detail: format!("no HTTP client could be made ({error})"),
+        })
+    }
+
+    /// The bearer token, where one is needed.
+    pub(crate) fn token(&self) -> Option<&SecretString> {
+        match self {
+            Self::UnixSocket(_) => None,
+            Self::Http(endpoint) => endpoint.token.as_ref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(url: &str) -> Result<String, ClientError> {
+        let url = Url::parse(url).unwrap();
+        Endpoint::Http(HttpEndpoint { url, token: None })
+            .base()
+            .map(String::from)
+    }
+
+    #[test]
+    fn an_address_may_have_a_path_and_loses_its_query() {
+        assert_eq!(base("https://gpu1:7835").unwrap(), "https://gpu1:7835/");
+        assert_eq!(
+            base("https://proxy/hives/gpu1?x=1").unwrap(),
+            "https://proxy/hives/gpu1/"
+        );
+    }
+
+    #[test]
+    fn an_address_that_is_no_http_address_or_carries_a_password_is_refused() {
+        for url in ["ftp://gpu1/", "file:///tmp/x", "http://alice:secret@gpu1/"] {
+            assert!(
+                matches!(base(url), Err(ClientError::BadAddress { .. })),
+                "{url}"
+            );
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Why a request to a hive has no answer that one can use.
+
+use std::{error::Error, time::Duration};
+
+use hive_api::Problem;
+
+/// A request to a hive failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address cannot be that of a hive.
+    #[error("`{address}` is not the address of a hive: {reason}")]
+    BadAddress {
+        /// The address as it was given.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No connection: the request was not sent.
+    #[error("no hive answers at {hive}")]
+    Unreachable {
+        /// Where the hive was looked for.
+        hive: String,
+        /// What the connection failed with.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The request was sent and its answer did not come, or not whole.
+    #[error("the answer of the hive at {hive} was lost")]
+    AnswerLost {
+        /// Where the hive is.
+        hive: String,
+        /// How the connection ended.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The whole answer did not come in time.
+    #[error("no answer from the hive at {hive} in {}", Seconds(.limit))]
+    TimedOut {
+        /// Where the hive is.
+        hive: String,
+        /// The limit of the whole answer.
+        limit: Duration,
+    },
+    /// The hive does not accept who asks (401, 403).
+    #[error("the hive refuses: {}", .0.detail)]
+    Unauthorized(Box<Problem>),
+    /// The hive refused or could not do what was asked.
+    #[error("{}", .0.detail)]
+    Problem(Box<Problem>),
+    /// What came is not the answer of a hive.
+    #[error("what answers at {hive} does not speak like a hive: {detail}")]
+    Protocol {
+        /// Where it was asked.
+        hive: String,
+        /// What is wrong with the answer.
+        detail: String,
+    },
+}
+
+impl ClientError {
+    /// The hive's own words about it, where it had any.
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Unauthorized(problem) | Self::Problem(problem) => Some(problem),
+            Self::BadAddress { .. }
+            | Self::Unreachable { .. }
+            | Self::AnswerLost { .. }
+            | Self::TimedOut { .. }
+            | Self::Protocol { .. } => None,
+        }
+    }
+
+    /// Whether the hive may have acted on the request although no answer came.
+    pub fn may_have_been_received(&self) -> bool {
+        match self {
+            Self::AnswerLost { .. } | Self::TimedOut { .. } => true,
+            Self::BadAddress { .. }
+            | Self::Unreachable { .. }
+            | Self::Unauthorized(_)
+            | Self::Problem(_)
+            | Self::Protocol { .. } => false,
+        }
+    }
+}
+
+/// A limit in words.
+struct Seconds<'a>(&'a Duration);
+
+impl std::fmt::Display for Seconds<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} s", self.0.as_secs())
+    }
+}

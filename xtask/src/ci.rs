@@ -1,0 +1,92 @@
+//! What `.ci/run` checks: what the README tells people to run, and format, lints, documentation, foreign clients.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::programs::{cargo, succeed};
+
+/// Runs every check in the order in which a failure is cheapest to see.
+pub(crate) fn run() -> Result<ExitCode> {
+    step("format", cargo().args(["fmt", "--all", "--check"]))?;
+    step(
+        "lints",
+        cargo().args([
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ]),
+    )?;
+    step(
+        "documentation",
+        cargo().env("RUSTDOCFLAGS", "--deny warnings").args([
+            "doc",
+            "--locked",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ]),
+    )?;
+    step(
+        "the tests, as the README runs them",
+        cargo().args(["test", "--locked", "--workspace"]),
+    )?;
+    step(
+        "the main job, as the README runs it",
+        cargo().args(["xtask", "try", "--megabytes", "40"]),
+    )?;
+    nextest()?;
+    dependencies()?;
+    step(
+        "two users of one machine",
+        cargo().args(["xtask", "two-users"]),
+    )?;
+    step(
+        "the Hub's Python client",
+        cargo().args(["xtask", "python-client"]),
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The tests once more, one process each: what a test leaves behind fails it.
+fn nextest() -> Result<()> {
+    install_unless_there("nextest")?;
+    step(
+        "nothing left behind by a test",
+        cargo().args(["nextest", "run", "--locked", "--workspace"]),
+    )
+}
+
+/// Licences, sources, one TLS stack; no advisory database, which would need a network.
+fn dependencies() -> Result<()> {
+    install_unless_there("deny")?;
+    step(
+        "dependencies",
+        cargo().args(["deny", "--offline", "check", "licenses", "bans", "sources"]),
+    )
+}
+
+/// Installs `cargo <tool>` where it is missing.
+fn install_unless_there(tool: &str) -> Result<()> {
+    let there = cargo()
+        .args([tool, "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if there {
+        return Ok(());
+    }
+    let package = format!("cargo-{tool}");
+    step(
+        &format!("installing {package}"),
+        cargo().args(["install", "--locked", &package]),
+    )
+}
+
+fn step(name: &str, command: &mut Command) -> Result<()> {
+    eprintln!("\n== {name}");
+    succeed(command).with_context(|| format!("check `{name}` failed"))
+}
