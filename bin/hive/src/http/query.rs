@@ -41,6 +41,15 @@ impl Query {
         }
     }
 
+    /// Takes `true` or `false`; false where it is not given.
+    pub(super) fn flag(&mut self, name: &str) -> Result<bool, Refusal> {
+        match self.0.remove(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(refused(name, "must be true or false")),
+        }
+    }
+
     /// Takes one text.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
         self.0.remove(name)

@@ -136,7 +136,8 @@ impl Shown {
             Open::Known(level) => *level,
             Open::Unknown(_) => LogLevel::Info,
         };
-        let is_told_by_figures = line.code.as_deref() == Some("file_verified");
+        let is_told_by_figures =
+            matches!(line.code.as_deref(), Some("file_verified" | "file_reused"));
         match level {
             LogLevel::Debug => None,
             LogLevel::Info if is_told_by_figures => None,

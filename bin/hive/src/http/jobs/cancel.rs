@@ -19,7 +19,7 @@ pub(super) async fn cancel(
     let wait = take_wait(&mut query)?;
     // What was received for a job that does not publish is removed when its work ends, so there is nothing that
     // outlasts it to discard.
-    let _discard_partial: Option<bool> = query.take("discard_partial", "true or false")?;
+    query.flag("discard_partial")?;
     query.finish()?;
     let job = app.registry.cancel(id).await?.ok_or_else(no_such_job)?;
     tracing::info!(job.id = %id, job.state = job.state.as_str(), caller, "cancel asked for");
