@@ -7,7 +7,7 @@ mod words;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use hive_api::{InvalidField, Operation, Plan, Problem};
+use hive_api::{InvalidField, Job, Operation, Plan, Problem};
 use job_registry::{JobContext, RunJob};
 use model_download::ModelDownloads;
 use model_store::RepoId;
@@ -54,6 +54,17 @@ impl Operations {
     ) -> Result<Plan, Problem> {
         match operation {
             Operation::ModelDownload(spec) => self.model_downloads.plan(spec, cancellation).await,
+        }
+    }
+
+    /// Removes what an ended job has received and not published, and says how many bytes that were.
+    pub(crate) async fn discard_partial(&self, job: &Job) -> Result<u64, Problem> {
+        match (job.operation.known(), &job.plan) {
+            (Some(Operation::ModelDownload(spec)), Some(plan)) => {
+                self.model_downloads.discard_partial(spec, plan).await
+            }
+            // A job of an unknown kind, or one that never planned, has received nothing here.
+            (Some(Operation::ModelDownload(_)) | None, _) => Ok(0),
         }
     }
 

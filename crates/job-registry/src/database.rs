@@ -178,6 +178,17 @@ impl Database {
         Ok(())
     }
 
+    /// Writes an ended job's row anew. It has no event: nothing of the job's course changes.
+    pub(crate) async fn rewrite_ended(&self, job: &Job) -> Result<(), RegistryError> {
+        let update = "UPDATE jobs SET job = $1 WHERE job_id = $2 AND finished_at_ms IS NOT NULL";
+        sqlx::query(update)
+            .bind(serde_json::to_string(job)?)
+            .bind(job.job_id.to_string())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
     /// The job as it was last committed.
     pub(crate) async fn job(&self, id: JobId) -> Result<Option<Job>, RegistryError> {
         let row = sqlx::query("SELECT number, job FROM jobs WHERE job_id = $1")

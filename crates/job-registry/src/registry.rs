@@ -229,6 +229,19 @@ impl JobRegistry {
         self.ask_strictly(id, Trigger::Resume).await
     }
 
+    /// Notes that what an ended job had kept is removed; `None` if there is none of this id. A job that has not ended
+    /// stays as it is.
+    pub async fn partial_discarded(&self, id: JobId) -> Result<Option<Job>, RegistryError> {
+        let Some(mut job) = self.ended(id).await? else {
+            return Ok(None);
+        };
+        if job.state.has_ended() && job.partial_bytes_kept > 0 {
+            job.partial_bytes_kept = 0;
+            self.shared.database.rewrite_ended(&job).await?;
+        }
+        Ok(Some(job))
+    }
+
     /// Returns the job as soon as its `sequence` is past this one, or it has ended, or the registry is shut down.
     pub async fn wait_past(&self, id: JobId, sequence: u64) -> Result<Option<Job>, RegistryError> {
         self.wait_until(id, |job| job.sequence > sequence).await

@@ -39,6 +39,7 @@ pub fn transcript(machine: &Machine, check: impl FnOnce()) {
     settings.add_filter("\\bin [0-9.]+ (ms|s)\\b", "in [time]");
     // How often it comes depends on how fast the machine is.
     settings.add_filter("(?m)^local: downloading .*\n", "");
+    settings.add_filter("Kept [0-9.]+ of", "Kept [some] of");
     settings.add_filter("process \\d+", "process [pid]");
     settings.bind(check);
 }

@@ -177,3 +177,31 @@ async fn a_second_ctrl_c_leaves_at_once_and_says_how_to_cancel() {
         insta::assert_snapshot!("ctrl_c_twice", finished);
     });
 }
+
+#[tokio::test]
+async fn what_a_cancel_keeps_is_gone_on_from_and_discarded_when_asked() {
+    let hub = slow_hub().await;
+    let machine = Machine::new(hub.endpoint().to_string()).unwrap();
+    let blobs = machine.store().join("models--acme--Tiny-GGUF/blobs");
+    let cancelled_after = async |bytes: u64| {
+        let sent = hub.cdn().bytes_sent(FILE);
+        let keeper = Running::start(&mut machine.keeper(["model", "download", MODEL])).unwrap();
+        hub.cdn()
+            .wait_for_bytes_sent(FILE, sent + bytes, LIMIT)
+            .await
+            .unwrap();
+        keeper.signal(Signal::INT).unwrap();
+        keeper.finish().await.unwrap()
+    };
+
+    cancelled_after(1_000_000).await;
+    let again = cancelled_after(100_000).await;
+    assert!(again.stderr.contains("Kept 1."), "{again}");
+
+    let discarded = machine
+        .run_keeper(&["job", "cancel", "last", "--discard-partial"])
+        .await
+        .unwrap();
+    assert_eq!(discarded.end, End::Exit(0), "{discarded}");
+    assert_eq!(std::fs::read_dir(blobs).unwrap().count(), 0);
+}

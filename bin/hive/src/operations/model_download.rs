@@ -5,14 +5,15 @@ mod problem;
 mod story;
 
 use hive_api::{
-    InvalidField, JobResult, ModelDownload, ModelDownloaded, Phase, Plan, Problem, ProblemCode,
+    InvalidField, JobResult, ModelDownload, ModelDownloaded, Phase, Plan, PlanSummary, Problem,
+    ProblemCode,
 };
 use job_registry::{JobContext, Stopped, WorkError};
 use model_provisioner::{
     DownloadRequest, ModelReference, ProvisionError, ProvisionEvent, ProvisionPhase, Provisioner,
     PublishedModel, ReferenceError, check_globs,
 };
-use model_store::RepoId;
+use model_store::{Commit, RepoId};
 use problem::{Occasion, problem};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +67,25 @@ impl ModelDownloads {
     pub(super) fn repository(&self, spec: &ModelDownload) -> Option<RepoId> {
         let reference = ModelReference::parse(&spec.model, Some(&self.hub));
         reference.ok().map(|reference| reference.repo().clone())
+    }
+
+    pub(super) async fn discard_partial(
+        &self,
+        spec: &ModelDownload,
+        plan: &PlanSummary,
+    ) -> Result<u64, Problem> {
+        let (Some(repo), Ok(commit)) = (self.repository(spec), Commit::new(&plan.commit)) else {
+            return Ok(0);
+        };
+        let occasion = Occasion {
+            machine: &self.machine,
+            job: None,
+        };
+        let discarded = self.provisioner.discard_partials(&repo, &commit).await;
+        discarded.map_err(|error| {
+            problem(&error, &occasion)
+                .unwrap_or_else(|| Problem::new(ProblemCode::ShuttingDown, "the hive is stopping"))
+        })
     }
 
     pub(super) async fn plan(

@@ -39,8 +39,10 @@ impl Keys {
     /// The line that says which keys there are.
     pub(super) fn hint(&self, role: Role) -> &'static str {
         match (role, &self.0) {
-            (Role::Submitter { .. }, Some(_)) => "Ctrl+C cancels, d leaves it running",
-            (Role::Submitter { .. }, None) => "Ctrl+C cancels",
+            (Role::Submitter { .. }, Some(_)) => {
+                "Ctrl+C cancels and keeps what is here, d leaves it running"
+            }
+            (Role::Submitter { .. }, None) => "Ctrl+C cancels and keeps what is here",
             (Role::Looker, _) => "Ctrl+C leaves, the job goes on",
         }
     }

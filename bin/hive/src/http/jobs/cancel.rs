@@ -1,6 +1,6 @@
 //! `DELETE /v1/jobs/{id}`: the wish to stop is durable before the answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Extension, Json, extract::State};
 use hive_api::Job;
@@ -8,6 +8,9 @@ use http::Uri;
 
 use super::{InPath, no_such_job, take_wait, wait_for};
 use crate::http::{app::App, auth::Caller, problems::Refusal, query::Query};
+
+/// How long a cancel that also discards waits for the work to end, unless told otherwise.
+const DISCARD_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
@@ -17,17 +20,29 @@ pub(super) async fn cancel(
 ) -> Result<Json<Job>, Refusal> {
     let mut query = Query::of(&uri)?;
     let wait = take_wait(&mut query)?;
-    // What was received for a job that does not publish is removed when its work ends, so there is nothing that
-    // outlasts it to discard.
-    query.flag("discard_partial")?;
+    let discard_partial = query.flag("discard_partial")?;
     query.finish()?;
     let job = app.registry.cancel(id).await?.ok_or_else(no_such_job)?;
     tracing::info!(job.id = %id, job.state = job.state.as_str(), caller, "cancel asked for");
-    match wait {
+    let wait = wait.or(discard_partial.then_some(DISCARD_WAIT));
+    let job = match wait {
         Some(wait) if !job.state.has_ended() => {
             let ended = app.registry.wait_until_ended(id);
-            wait_for(&app, id, wait, ended).await.map(Json)
+            wait_for(&app, id, wait, ended).await?
         }
-        Some(_) | None => Ok(Json(job)),
+        Some(_) | None => job,
+    };
+    if discard_partial && job.state.has_ended() {
+        return discard(&app, job).await.map(Json);
     }
+    Ok(Json(job))
+}
+
+/// Removes what an ended job has received and not published.
+async fn discard(app: &App, job: Job) -> Result<Job, Refusal> {
+    let id = job.job_id;
+    let bytes = app.operations.discard_partial(&job).await?;
+    tracing::info!(job.id = %id, discarded.bytes = bytes, "discarded what was received");
+    let discarded = app.registry.partial_discarded(id).await?;
+    Ok(discarded.unwrap_or(job))
 }
