@@ -65,7 +65,7 @@ impl App {
         match &target.place {
             Place::Local => LocalHive::locate(&target, &self.variable),
             Place::Remote(_) => Err(Failure::usage(
-                format!("{} is on another machine", target.name),
+                format!("`{}` is on another machine", target.name),
                 "start and stop it there, or name the one here: --hive local",
             )),
         }

@@ -99,7 +99,7 @@ pub(crate) enum ModelCommand {
     List,
     /// Show one model of the store
     Show {
-        /// org/name, or org/name@revision
+        /// org/name, org/name:selector or org/name@revision
         model: String,
     },
     /// Remove a model from the store
@@ -130,7 +130,8 @@ pub(crate) struct DownloadArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
     /// The most bytes a second, such as 20MB
-    #[arg(long, value_name = "RATE")]
+    // Hidden until a hive accepts it.
+    #[arg(long, value_name = "RATE", hide = true)]
     pub(crate) limit_rate: Option<Rate>,
     /// Who goes first in the queue
     #[arg(long, value_enum, default_value_t = QueuePriority::Normal)]

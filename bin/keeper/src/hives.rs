@@ -17,7 +17,7 @@ pub(crate) const LOCAL: &str = "local";
 /// A hive that is named and not yet talked to.
 #[derive(Debug)]
 pub(crate) struct Target {
-    /// What it is called, `local` or a name of the configuration or the host of an address.
+    /// What it is called, `local` or a name of the configuration or the host and port of an address.
     pub(crate) name: String,
     /// What to write after `--hive`, where it is not the one that is used anyway.
     pub(crate) flag: Option<String>,
@@ -104,7 +104,10 @@ pub(crate) fn choose(
     };
     if name.contains("://") {
         let url = address(name)?;
-        let name = url.host_str().unwrap_or(name).to_owned();
+        let name = match (url.host_str(), url.port_or_known_default()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            _ => name.to_owned(),
+        };
         let place = Place::Remote(HttpEndpoint {
             url,
             token: token(),
@@ -186,6 +189,16 @@ mod tests {
         };
         assert_eq!(token_of("http://127.0.0.1:7835").as_deref(), Some("env"));
         assert_eq!(token_of("gpu1").as_deref(), Some("t1"));
+    }
+
+    #[test]
+    fn a_hive_behind_an_address_is_called_by_its_host_and_port() {
+        for (address, name) in [
+            ("http://127.0.0.1:7835", "127.0.0.1:7835"),
+            ("https://gpu1/", "gpu1:443"),
+        ] {
+            assert_eq!(choose(Some(address), &config(), &none).unwrap().name, name);
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) async fn resolve(app: &App, hive: &Hive, text: &str) -> Result<Job, F
         Picked::None => Err(unknown(hive, format!("no job {text} on {}", hive.name))),
         Picked::Several(ids) => {
             let ids: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
-            let mut failure = unknown(hive, format!("{text} is part of several jobs' ids"));
+            let mut failure = unknown(hive, format!("`{text}` is part of several jobs' ids"));
             failure.problem.hint = Some(format!("name more of one: {}", ids.join(", ")));
             Err(failure)
         }

@@ -23,6 +23,7 @@ use std::{
 };
 
 use clap::Parser;
+use rustix::{process::getpgrp, termios::tcgetpgrp};
 
 use crate::{
     app::App,
@@ -30,7 +31,7 @@ use crate::{
     exit_code::Ending,
     failure::Failure,
     hives::Config,
-    ui::{Audience, Figures, Printer, PrinterSettings},
+    ui::{Audience, Figures, Printer, PrinterSettings, Tone},
 };
 
 /// Runs the command line of this process.
@@ -40,12 +41,24 @@ pub fn main() -> ExitCode {
         Err(error) => return not_a_command(&error),
     };
     let printer = printer(&arguments.global);
-    run(&printer, arguments)
-        .unwrap_or_else(|failure| {
-            failure.tell(&printer);
-            Ending::Code(failure.exit)
-        })
-        .take()
+    let ending = run(&printer, arguments).unwrap_or_else(|failure| {
+        failure.tell(&printer);
+        Ending::Code(failure.exit)
+    });
+    written(&printer, ending).take()
+}
+
+/// What was done and could not be told has failed for whoever reads stdout.
+fn written(printer: &Printer, ending: Ending) -> Ending {
+    let Some(error) = printer.out_error() else {
+        return ending;
+    };
+    let line = format!("Stdout cannot be written: {error}");
+    printer.must_know(Tone::Bad, &line);
+    match ending {
+        Ending::DONE => Ending::Code(exit_code::FAILED),
+        Ending::Code(_) | Ending::Signal(_) => ending,
+    }
 }
 
 fn run(printer: &Printer, arguments: Arguments) -> Result<Ending, Failure> {
@@ -84,7 +97,7 @@ fn not_a_command(error: &clap::Error) -> ExitCode {
         return ExitCode::from(failure.exit);
     }
     printer.own_text(&error.to_string());
-    ExitCode::from(exit_code::DONE)
+    written(&printer, Ending::DONE).take()
 }
 
 fn printer(global: &GlobalArguments) -> Printer {
@@ -102,7 +115,7 @@ fn printer(global: &GlobalArguments) -> Printer {
     };
     let figures = if global.no_progress || audience != Audience::Person {
         Figures::None
-    } else if terminal {
+    } else if terminal && !in_background() {
         Figures::Bars
     } else {
         Figures::Lines
@@ -114,6 +127,11 @@ fn printer(global: &GlobalArguments) -> Printer {
         color,
     };
     Printer::new(settings, Box::new(io::stdout()), Box::new(io::stderr()))
+}
+
+/// Whether the terminal of stderr has other processes in its foreground: bars would draw over them, and Ctrl+C is theirs.
+fn in_background() -> bool {
+    tcgetpgrp(io::stderr()).is_ok_and(|foreground| foreground != getpgrp())
 }
 
 /// The environment of this process.

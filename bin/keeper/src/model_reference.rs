@@ -16,13 +16,14 @@ const PREFIXES: [&str; 5] = [
 pub(crate) struct StoredReference {
     /// `[datasets/]org/name`.
     pub(crate) repo: String,
+    /// What stands after `:`, a quantisation or a file.
+    pub(crate) selector: Option<String>,
     /// What stands after `@`.
     pub(crate) revision: Option<String>,
 }
 
 impl StoredReference {
-    /// Reads `[datasets/]org/name[@revision]`. A selector names files of a repository, and the store lists and removes
-    /// repositories.
+    /// Reads `[datasets/]org/name[:selector][@revision]`.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let bare = PREFIXES
             .iter()
@@ -32,25 +33,36 @@ impl StoredReference {
             Some((name, revision)) => (name, Some(revision)),
             None => (bare, None),
         };
-        if let Some((repo, selector)) = name.split_once(':') {
-            return Err(Failure::usage(
-                format!("`:{selector}` names files, and this is about the whole repository"),
-                format!("write {repo}"),
-            ));
-        }
-        let malformed = revision.is_some_and(str::is_empty)
+        let (name, selector) = match name.split_once(':') {
+            Some((name, selector)) => (name, Some(selector)),
+            None => (name, None),
+        };
+        let malformed = selector.is_some_and(str::is_empty)
+            || revision.is_some_and(str::is_empty)
             || !name.contains('/')
             || name.split('/').any(str::is_empty);
         if malformed {
             return Err(Failure::usage(
                 format!("`{text}` is no model reference"),
-                "write org/name or org/name@revision",
+                "write org/name, org/name:selector or org/name@revision",
             ));
         }
         Ok(Self {
             repo: name.to_owned(),
+            selector: selector.map(str::to_owned),
             revision: revision.map(str::to_owned),
         })
+    }
+
+    /// Refuses a selector: it names files of a repository, and the store removes repositories.
+    pub(crate) fn whole_repository(self) -> Result<Self, Failure> {
+        match &self.selector {
+            None => Ok(self),
+            Some(selector) => Err(Failure::usage(
+                format!("`:{selector}` names files, and this is about the whole repository"),
+                format!("write {}", self.repo),
+            )),
+        }
     }
 }
 
@@ -71,6 +83,7 @@ mod tests {
     fn every_spelling_of_a_repository_is_the_same() {
         let expected = StoredReference {
             repo: "Qwen/Qwen3-8B-GGUF".into(),
+            selector: None,
             revision: None,
         };
         for text in [
@@ -87,15 +100,17 @@ mod tests {
     }
 
     #[test]
-    fn a_selector_and_what_is_no_reference_are_bad_usage_with_a_remedy() {
-        for text in [
-            "Qwen/Qwen3-8B-GGUF:Q4_K_M",
-            "Qwen",
-            "",
-            "a//b",
-            "a/b@",
-            "/b",
-        ] {
+    fn a_selector_is_read_and_refused_where_the_whole_repository_is_meant() {
+        let reference = StoredReference::parse("a/b:Q4_K_M@main").unwrap();
+        assert_eq!(reference.repo, "a/b");
+        assert_eq!(reference.selector.as_deref(), Some("Q4_K_M"));
+        let failure = reference.whole_repository().unwrap_err();
+        assert_eq!(failure.exit, crate::exit_code::USAGE);
+    }
+
+    #[test]
+    fn what_is_no_reference_is_bad_usage_with_a_remedy() {
+        for text in ["a/b:", "Qwen", "", "a//b", "a/b@", "/b"] {
             let failure = StoredReference::parse(text).unwrap_err();
             assert_eq!(failure.exit, crate::exit_code::USAGE, "{text}");
             assert!(failure.problem.hint.is_some(), "{text}");

@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) hive: String,
     /// The address that routes are appended to.
     base: Url,
+    /// No wait between two connections of an event stream is longer.
+    pub(crate) longest_wait: Duration,
     /// The HTTP client of this hive alone.
     pub(crate) http: reqwest::Client,
     /// The `Authorization` header, marked as sensitive.
@@ -78,6 +80,7 @@ impl HiveClient {
             inner: Arc::new(Inner {
                 hive: endpoint.describe(),
                 base: endpoint.base()?,
+                longest_wait: endpoint.longest_wait(),
                 http: endpoint.http_client()?,
                 authorization,
             }),

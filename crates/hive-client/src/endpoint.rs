@@ -90,6 +90,15 @@ impl Endpoint {
         })
     }
 
+    /// No wait between two connections of an event stream is longer: a person watches, and nothing is spared by waiting
+    /// for a hive of this machine.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        match self {
+            Self::UnixSocket(_) => Duration::from_secs(2),
+            Self::Http(_) => Duration::from_secs(15),
+        }
+    }
+
     /// The bearer token, where one is needed.
     pub(crate) fn token(&self) -> Option<&SecretString> {
         match self {

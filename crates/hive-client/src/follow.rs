@@ -57,7 +57,9 @@ pub enum ConnectionLoss {
         /// How long nothing came.
         after: Duration,
     },
-    /// No connection could be made, or it broke with an error.
+    /// Nobody listens there: the connection was refused, or the unix socket is gone.
+    Refused,
+    /// No connection could be made for another reason, or it broke with an error.
     Failed {
         /// The error with its causes.
         detail: String,
@@ -78,6 +80,7 @@ impl fmt::Display for ConnectionLoss {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => write!(formatter, "it was closed"),
+            Self::Refused => write!(formatter, "nobody listens there"),
             Self::Silent { after } => write!(formatter, "nothing came for {} s", after.as_secs()),
             Self::Failed { detail } => write!(formatter, "{detail}"),
             Self::Status { status } => write!(formatter, "the answer was {status}"),
@@ -121,13 +124,14 @@ struct Follower {
 
 impl Follower {
     fn new(client: HiveClient, job_id: JobId) -> Self {
+        let longest_wait = client.inner.longest_wait;
         Self {
             client,
             job_id,
             last_event_id: None,
             silence: silence_of(hive_api::HEARTBEAT_SECONDS),
             connection: None,
-            backoff: Backoff::new(),
+            backoff: Backoff::new(longest_wait),
             wait: None,
             lost_since: None,
             garbage_in_a_row: 0,

@@ -6,6 +6,8 @@ pub(super) mod plan;
 pub(super) mod remove;
 pub(super) mod show;
 
+use std::collections::HashSet;
+
 use hive_api::{ModelDownload, ModelState, Open, StoredModel};
 
 use crate::args::SelectionArguments;
@@ -19,6 +21,25 @@ fn operation(model: &str, selection: &SelectionArguments, force_download: bool) 
         all_files: selection.all_files,
         force_download,
     }
+}
+
+/// Bytes on disk of these together: quantisations and revisions of a repository share blobs, and each is there once.
+fn bytes_on_disk<'a>(models: impl IntoIterator<Item = &'a StoredModel>) -> u64 {
+    let mut seen = HashSet::new();
+    let mut bytes = 0_u64;
+    for model in models {
+        let own: HashSet<_> = model
+            .files
+            .iter()
+            .filter_map(|file| Some((file.blob.as_deref()?, file.bytes?)))
+            .collect();
+        let again = own
+            .iter()
+            .filter(|(blob, _)| !seen.insert((model.repo.as_str(), *blob)));
+        let shared: u64 = again.map(|(_, bytes)| bytes).sum();
+        bytes = bytes.saturating_add(model.bytes_on_disk.saturating_sub(shared));
+    }
+    bytes
 }
 
 /// The state of a stored model in words.
@@ -36,3 +57,6 @@ fn state_of(model: &StoredModel) -> String {
         Open::Unknown(state) => state.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

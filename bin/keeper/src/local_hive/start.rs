@@ -9,6 +9,7 @@ use std::{
     process::{ExitStatus, Stdio},
 };
 
+use hive_client::ClientError;
 use tokio::{
     process::{Child, Command},
     time::Instant,
@@ -46,8 +47,15 @@ pub(crate) async fn start(
     })?;
     let deadline = Instant::now() + START_LIMIT;
     loop {
-        if local.answers().await? {
-            return Ok(());
+        match local.hive.client.health().await {
+            Ok(()) => return Ok(()),
+            // Its socket is bound before it answers, and breaks off where it ends in between: not yet.
+            Err(
+                ClientError::Unreachable { .. }
+                | ClientError::AnswerLost { .. }
+                | ClientError::TimedOut { .. },
+            ) => {}
+            Err(error) => return Err(Failure::of_client(&local.hive, &error)),
         }
         if let Ok(Some(status)) = child.try_wait()
             // Another keeper was faster: its hive is about to answer.

@@ -1,11 +1,12 @@
 //! The one way to stdout and stderr.
 //!
-//! A closed pipe is no error: whoever reads decides when it has read enough. Every line is cleaned of control
+//! A closed pipe is no error: whoever reads decides when it has read enough. Any other error of stdout is kept for the
+//! end of the process. Every line is cleaned of control
 //! characters here, so that no caller can forget it.
 
 use std::{
-    io::Write,
-    sync::{Arc, Mutex, PoisonError},
+    io::{self, Write},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
@@ -86,6 +87,7 @@ pub(crate) struct Printer {
     bars: MultiProgress,
     out: Arc<Mutex<Box<dyn Write + Send>>>,
     err: Arc<Mutex<Box<dyn Write + Send>>>,
+    out_error: Arc<OnceLock<io::Error>>,
 }
 
 impl Printer {
@@ -105,6 +107,7 @@ impl Printer {
             bars: MultiProgress::with_draw_target(target),
             out: Arc::new(Mutex::new(out)),
             err: Arc::new(Mutex::new(err)),
+            out_error: Arc::new(OnceLock::new()),
         }
     }
 
@@ -125,21 +128,37 @@ impl Printer {
 
     /// One line of data on stdout.
     pub(crate) fn data(&self, line: &str) {
-        self.bars.suspend(|| write_line(&self.out, &clean(line)));
+        self.write_out(&format!("{}\n", clean(line)));
     }
 
     /// One value as a line of JSON on stdout.
     pub(crate) fn json(&self, value: &impl Serialize) {
         if let Ok(json) = serde_json::to_string(value) {
-            self.bars
-                .suspend(|| write_line(&self.out, &escape_json(&json)));
+            self.write_out(&format!("{}\n", escape_json(&json)));
         }
     }
 
     /// keeper's own text on stdout as it is: help, a script for a shell.
     pub(crate) fn own_text(&self, text: &str) {
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        self.write_out(text);
+    }
+
+    /// Why stdout has not all that it was given; a reader that went away is no reason.
+    pub(crate) fn out_error(&self) -> Option<&io::Error> {
+        self.out_error.get()
+    }
+
+    fn write_out(&self, text: &str) {
+        let written = self.bars.suspend(|| {
+            let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        });
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            // The first one says why.
+            let _ = self.out_error.set(error);
+        }
     }
 
     /// One line of the story on stderr, unless nobody wants it.
@@ -178,8 +197,6 @@ fn write_line(sink: &Mutex<Box<dyn Write + Send>>, line: &str) {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::io;
-
     use super::*;
 
     /// Both streams of a printer, to be read after.
@@ -222,16 +239,25 @@ pub(crate) mod tests {
         (printer, captured)
     }
 
-    struct ClosedPipe;
+    struct Fails(io::ErrorKind);
 
-    impl Write for ClosedPipe {
+    impl Write for Fails {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
+            Err(self.0.into())
         }
 
         fn flush(&mut self) -> io::Result<()> {
-            Err(io::ErrorKind::BrokenPipe.into())
+            Err(self.0.into())
         }
+    }
+
+    fn failing(kind: io::ErrorKind) -> Printer {
+        let (quiet, _) = captured(Audience::Person, false);
+        Printer::new(
+            quiet.settings(),
+            Box::new(Fails(kind)),
+            Box::new(Fails(kind)),
+        )
     }
 
     #[test]
@@ -266,11 +292,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_is_no_error() {
-        let (quiet, _) = captured(Audience::Person, false);
-        let printer = Printer::new(quiet.settings(), Box::new(ClosedPipe), Box::new(ClosedPipe));
+    fn a_reader_that_went_away_is_no_error_and_a_full_disk_is() {
+        let printer = failing(io::ErrorKind::BrokenPipe);
         printer.data("a path");
         printer.json(&1);
         printer.must_know(Tone::Plain, "a line");
+        assert!(printer.out_error().is_none());
+        let printer = failing(io::ErrorKind::StorageFull);
+        printer.data("a path");
+        assert!(printer.out_error().is_some());
     }
 }

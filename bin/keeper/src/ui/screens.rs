@@ -7,7 +7,7 @@ use hive_api::{Open, Problem, Suggestion};
 
 pub(crate) use self::{
     ended::{cancelled, done, failed},
-    plan::planned,
+    plan::{planned, planned_in_a_log},
 };
 use super::format;
 use crate::{exit_code, failure::Failure, hives::Hive};
@@ -22,7 +22,7 @@ pub(crate) fn labelled(label: &str, text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = format!("  {label:<7}");
     let mut is_empty = true;
-    for word in text.split_whitespace() {
+    for word in unbreakable(text) {
         let length = line.chars().count() + usize::from(!is_empty) + word.chars().count();
         if !is_empty && length > COLUMNS {
             lines.push(std::mem::replace(&mut line, " ".repeat(LABEL_COLUMNS)));
@@ -31,11 +31,34 @@ pub(crate) fn labelled(label: &str, text: &str) -> Vec<String> {
         if !is_empty {
             line.push(' ');
         }
-        line.push_str(word);
+        line.push_str(&word);
         is_empty = false;
     }
     lines.push(line);
     lines
+}
+
+/// The words of a text, a command of keeper with its arguments being one: broken over lines it could not be copied.
+fn unbreakable(text: &str) -> Vec<String> {
+    const NOUNS: [&str; 7] = ["model", "job", "hive", "pull", "ls", "rm", "ps"];
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut parts: Vec<String> = Vec::new();
+    let mut in_command = false;
+    for (number, word) in words.iter().enumerate() {
+        in_command &= !word.starts_with('(');
+        match parts.last_mut().filter(|_| in_command) {
+            Some(command) => {
+                command.push(' ');
+                command.push_str(word);
+            }
+            None => parts.push((*word).to_owned()),
+        }
+        let next = words.get(number + 1);
+        in_command |= *word == "keeper"
+            && next.is_some_and(|next| NOUNS.contains(next) || next.starts_with("--"));
+        in_command &= !word.ends_with([',', ';', ':', ')']);
+    }
+    parts
 }
 
 /// A request that was refused, or a command that could not be: the headline, why, what next.
@@ -160,6 +183,16 @@ mod tests {
             ]
         );
         assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS));
+    }
+
+    #[test]
+    fn a_command_is_never_broken_over_lines() {
+        let text = "the disk of the store has to have more room for it first, then keeper job \
+                    retry 8a6a5a, or keeper model plan a/b shows what is needed";
+        let lines = labelled("Next", text);
+        for command in ["keeper job retry 8a6a5a,", "keeper model plan a/b"] {
+            assert!(lines.iter().any(|line| line.contains(command)), "{lines:?}");
+        }
     }
 
     #[test]

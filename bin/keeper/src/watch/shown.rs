@@ -28,6 +28,8 @@ pub(super) struct Shown {
     pub(super) lost_since: Option<Instant>,
     /// Whether nothing more comes of it.
     pub(super) has_ended: bool,
+    /// Whether the hive of this machine was found not to run since then.
+    hive_has_ended: bool,
     reconnected_after: Option<Duration>,
     plan_is_told: bool,
     /// When the figures last came.
@@ -46,6 +48,7 @@ impl Shown {
             job: None,
             lost_since: None,
             has_ended: false,
+            hive_has_ended: false,
             reconnected_after: None,
             plan_is_told: false,
             figures_at: now,
@@ -67,9 +70,16 @@ impl Shown {
         is_first
     }
 
+    /// The hive of this machine does not run; true the first time.
+    pub(super) fn hive_ended(&mut self, now: Instant) -> bool {
+        self.lost(now);
+        !std::mem::replace(&mut self.hive_has_ended, true)
+    }
+
     /// The connection is back; what to say about it depends on the snapshot that follows.
     pub(super) fn reconnected(&mut self, after: Duration) {
         self.lost_since = None;
+        self.hive_has_ended = false;
         self.reconnected_after = Some(after);
     }
 
@@ -159,6 +169,9 @@ impl Shown {
     pub(super) fn status(&self, now: Instant) -> String {
         if let Some(since) = self.lost_since {
             let time = format::whole_duration(now.duration_since(since).as_secs());
+            if self.hive_has_ended {
+                return format!("hive not running for {time}");
+            }
             return format!("not connected for {time}, the job goes on, trying again");
         }
         let Some(job) = &self.job else {

@@ -5,7 +5,7 @@ mod bars;
 use std::{collections::VecDeque, time::Duration};
 
 use hive_api::{Event, Job, JobId, JobResult, LogLevel, Open};
-use hive_client::{ClientError, Followed};
+use hive_client::{ClientError, ConnectionLoss, Followed};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -64,7 +64,10 @@ impl Story {
     pub(super) fn accepted(&mut self, index: usize, job: Job, was_submitted: bool) {
         let (name, short) = (&self.hive.name, job.job_id.short());
         let line = if was_submitted {
-            format!("{name}: job {short} accepted")
+            match self.jobs.len() {
+                1 => format!("{name}: job {short} accepted"),
+                _ => format!("{name}: job {short} accepted: {}", self.jobs[index].what),
+            }
         } else {
             let state = job.state.as_str();
             format!("{name}: job {short}, {}, {state}", self.jobs[index].what)
@@ -92,7 +95,14 @@ impl Story {
             Followed::Event { id, event } => self.event(index, *id, event, since_cancel, now),
             Followed::ConnectionLost { reason, .. } => {
                 tracing::debug!(reason = %reason, "the event stream was lost");
-                if self.jobs[index].lost(now) {
+                let is_down = self.hive.is_local && *reason == ConnectionLoss::Refused;
+                if is_down && self.jobs[index].hive_ended(now) {
+                    let start = self.hive.command("hive start");
+                    let line = format!(
+                        "the hive does not run any more; the job goes on when it runs again: {start}"
+                    );
+                    self.say(index, Tone::Warning, &line);
+                } else if self.jobs[index].lost(now) {
                     let line = "connection lost, the job goes on, trying again";
                     self.say(index, Tone::Warning, line);
                 }
@@ -133,7 +143,11 @@ impl Story {
     fn word(&self, index: usize, word: Word) {
         match word {
             Word::Planned(plan) => {
-                for line in screens::planned(&plan) {
+                let lines = match self.bars {
+                    Some(_) => screens::planned(&plan),
+                    None => screens::planned_in_a_log(&plan),
+                };
+                for line in lines {
                     self.say(index, Tone::Plain, &line);
                 }
             }
@@ -335,7 +349,7 @@ impl Story {
 
 /// Our own sentences begin small after the name of the hive; names keep their spelling.
 fn lowercased(line: &str) -> String {
-    const OURS: [&str; 4] = ["Done: ", "Already ", "Chose ", "Left "];
+    const OURS: [&str; 3] = ["Done: ", "Chose ", "Left "];
     match OURS.iter().find(|start| line.starts_with(**start)) {
         Some(start) => {
             let small = start.to_lowercase().replace("done: ", "done, ");

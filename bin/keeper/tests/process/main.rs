@@ -34,7 +34,10 @@ async fn ctrl_c_cancels_and_ends_by_the_signal_after_the_last_event() {
     hive.asked("GET /v1/jobs/").await;
     keeper.signal(Signal::INT);
     keeper
-        .says("Cancelling 9f3c41 on 127.0.0.1, press Ctrl+C again")
+        .says(&format!(
+            "Cancelling 9f3c41 on {}, press Ctrl+C again",
+            hive.name()
+        ))
         .await;
     hive.asked("DELETE /v1/jobs/").await;
     hive.end(ended(JobState::Cancelled));
@@ -49,7 +52,10 @@ async fn ctrl_c_during_the_submission_waits_for_the_id_and_then_cancels() {
     hive.asked("POST /v1/jobs").await;
     keeper.signal(Signal::INT);
     keeper
-        .says("Cancelling on 127.0.0.1 as soon as it has answered")
+        .says(&format!(
+            "Cancelling on {} as soon as it has answered",
+            hive.name()
+        ))
         .await;
     hive.accept();
     hive.asked("DELETE /v1/jobs/").await;
@@ -67,7 +73,10 @@ async fn a_second_ctrl_c_leaves_at_once_and_says_how_to_cancel() {
     hive.asked("DELETE /v1/jobs/").await;
     keeper.signal(Signal::INT);
     keeper
-        .says("Left before 127.0.0.1 answered: job 9f3c41 may still run")
+        .says(&format!(
+            "Left before {} answered: job 9f3c41 may still run",
+            hive.name()
+        ))
         .await;
     keeper.says("job cancel 9f3c41").await;
     assert_eq!(keeper.ended().await.signal(), Some(2));

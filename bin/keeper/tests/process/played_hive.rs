@@ -59,6 +59,11 @@ impl PlayedHive {
         &self.address
     }
 
+    /// What keeper calls it.
+    pub(crate) fn name(&self) -> &str {
+        self.address.trim_start_matches("http://")
+    }
+
     /// Answers every submission, from now on.
     pub(crate) fn accept(&self) {
         self.stage.accepts.send_replace(true);

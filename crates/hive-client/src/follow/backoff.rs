@@ -4,8 +4,6 @@ use std::time::Duration;
 
 /// The first wait, until the hive names another one with `retry:`.
 const FIRST: Duration = Duration::from_secs(1);
-/// No wait is longer: a person watches.
-const LONGEST: Duration = Duration::from_secs(15);
 /// No wait that a hive asks for is shorter.
 const SHORTEST: Duration = Duration::from_millis(100);
 
@@ -13,21 +11,23 @@ const SHORTEST: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
     base: Duration,
+    longest: Duration,
     failures: u32,
 }
 
 impl Backoff {
     /// No failure yet.
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(longest: Duration) -> Self {
         Self {
             base: FIRST,
+            longest,
             failures: 0,
         }
     }
 
     /// The hive asks for this wait (`retry:`, WHATWG HTML §9.2.6), within our bounds.
     pub(crate) fn set_base(&mut self, base: Duration) {
-        self.base = base.clamp(SHORTEST, LONGEST);
+        self.base = base.clamp(SHORTEST, self.longest);
     }
 
     /// Events came again.
@@ -40,7 +40,7 @@ impl Backoff {
         let doubled = self.base.saturating_mul(1 << self.failures.min(8));
         self.failures = self.failures.saturating_add(1);
         doubled
-            .min(LONGEST)
+            .min(self.longest)
             .mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
     }
 }
@@ -49,9 +49,11 @@ impl Backoff {
 mod tests {
     use super::*;
 
+    const LONGEST: Duration = Duration::from_secs(15);
+
     #[test]
     fn waits_double_up_to_the_longest_and_start_over_after_a_success() {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(LONGEST);
         let waits: Vec<u64> = (0..7).map(|_| backoff.failed(1.0).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 15, 15, 15]);
         backoff.succeeded();
@@ -60,16 +62,22 @@ mod tests {
 
     #[test]
     fn jitter_takes_away_at_most_half() {
-        assert_eq!(Backoff::new().failed(0.0), Duration::from_millis(500));
-        assert_eq!(Backoff::new().failed(0.5), Duration::from_millis(750));
+        assert_eq!(
+            Backoff::new(LONGEST).failed(0.0),
+            Duration::from_millis(500)
+        );
+        assert_eq!(
+            Backoff::new(LONGEST).failed(0.5),
+            Duration::from_millis(750)
+        );
     }
 
     #[test]
     fn a_hive_cannot_ask_for_no_wait_or_for_ever() {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(LONGEST);
         backoff.set_base(Duration::ZERO);
         assert_eq!(backoff.failed(1.0), SHORTEST);
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(LONGEST);
         backoff.set_base(Duration::MAX);
         assert_eq!(backoff.failed(1.0), LONGEST);
     }

@@ -1,6 +1,6 @@
 //! One connection of an event stream: its request, its frames, and how it ends.
 
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, io, time::Duration};
 
 use eventsource_client::{Client, ClientBuilder, Error, ReconnectOptions, SSE};
 use futures_util::StreamExt;
@@ -176,6 +176,10 @@ fn failed(error: &(dyn StdError + 'static)) -> ConnectionLoss {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
+    }
+    let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    if let Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) = kind {
+        return ConnectionLoss::Refused;
     }
     let detail = cause.to_string();
     ConnectionLoss::Failed { detail }

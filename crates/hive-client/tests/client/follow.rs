@@ -21,6 +21,7 @@ pub(crate) async fn story(hive: &ScriptedHive) -> Vec<String> {
                 Ok(Followed::ConnectionLost { reason, .. }) => match reason {
                     ConnectionLoss::Closed => "closed".into(),
                     ConnectionLoss::Silent { after } => format!("silent {}", after.as_secs()),
+                    ConnectionLoss::Refused => "refused".into(),
                     ConnectionLoss::Failed { .. } => "failed".into(),
                     ConnectionLoss::Status { status } => format!("status {status}"),
                     ConnectionLoss::Garbage { .. } => "garbage".into(),

@@ -38,8 +38,15 @@ pub(in crate::commands) async fn run(
         app.printer.json(&listed);
         return Ok(Ending::DONE);
     }
-    for line in table(&listed.jobs).lines() {
-        app.printer.data(&line);
+    if all == 0 {
+        let download = hive.command("model download");
+        let line = format!("No jobs on {}; {download} starts one", hive.name);
+        app.printer.story(&line);
+    }
+    if !listed.jobs.is_empty() {
+        for line in table(&listed.jobs).lines() {
+            app.printer.data(&line);
+        }
     }
     if listed.jobs.len() < all {
         let command = hive.command("job list --all");

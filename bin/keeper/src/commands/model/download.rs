@@ -29,10 +29,10 @@ pub(in crate::commands) async fn run(
             priority: Priority::from(arguments.priority),
             limit_bytes_per_second: arguments.limit_rate.map(|rate| rate.bytes_per_second),
         };
-        (model, submission)
+        (model.as_str(), submission)
     });
     if arguments.detach {
-        let submissions = submissions.map(|(_, submission)| submission).collect();
+        let submissions = submissions.collect();
         return Ok(detach(app, &hive, submissions).await);
     }
     let jobs = submissions.map(|(model, submission)| Watched {
@@ -46,9 +46,10 @@ pub(in crate::commands) async fn run(
 }
 
 /// Submits and leaves: stdout has the jobs' ids.
-async fn detach(app: &App, hive: &Hive, submissions: Vec<SubmitJob>) -> Ending {
+async fn detach(app: &App, hive: &Hive, submissions: Vec<(&str, SubmitJob)>) -> Ending {
     let mut codes = Vec::new();
-    for submission in submissions {
+    let is_many = submissions.len() > 1;
+    for (model, submission) in submissions {
         let key = IdempotencyKey::new(Uuid::new_v4());
         let job = match hive.client.submit(&submission, key).await {
             Ok(job) => job,
@@ -61,8 +62,13 @@ async fn detach(app: &App, hive: &Hive, submissions: Vec<SubmitJob>) -> Ending {
         };
         app.remember(hive, job.job_id);
         let short = job.job_id.short();
+        let what = if is_many {
+            format!(": download {model}")
+        } else {
+            String::new()
+        };
         app.printer
-            .story(&format!("{}: job {short} accepted", hive.name));
+            .story(&format!("{}: job {short} accepted{what}", hive.name));
         let command = hive.command(&format!("job watch {short}"));
         app.printer.story(&format!("  Watch     {command}"));
         if app.printer.settings().is_json() {

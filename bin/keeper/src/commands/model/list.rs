@@ -3,7 +3,7 @@
 use hive_api::{ModelList, ModelState, Open, StoredModel};
 use jiff::Timestamp;
 
-use super::state_of;
+use super::{bytes_on_disk, state_of};
 use crate::{
     app::App,
     exit_code::Ending,
@@ -18,6 +18,12 @@ pub(in crate::commands) async fn run(app: &App) -> Result<Ending, Failure> {
     let models = models.map_err(|error| Failure::of_client(&hive, &error))?;
     if app.printer.settings().is_json() {
         app.printer.json(&models);
+        return Ok(Ending::DONE);
+    }
+    if models.models.is_empty() {
+        let download = hive.command("model download");
+        let line = format!("No models on {}; {download} fetches one", hive.name);
+        app.printer.story(&line);
         return Ok(Ending::DONE);
     }
     for line in table(&models, Timestamp::now()).lines() {
@@ -53,7 +59,7 @@ fn used(model: &StoredModel, now: Timestamp) -> String {
 fn summary(hive: &Hive, models: &ModelList) -> String {
     let bytes_of = |wanted: fn(&StoredModel) -> bool| -> u64 {
         let chosen = models.models.iter().filter(|model| wanted(model));
-        chosen.map(|model| model.bytes_on_disk).sum()
+        bytes_on_disk(chosen)
     };
     let count = format::count(models.models.len() as u64, "model");
     let total = format::size(bytes_of(|_| true));

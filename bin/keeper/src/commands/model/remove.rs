@@ -2,6 +2,7 @@
 
 use hive_api::ModelList;
 
+use super::bytes_on_disk;
 use crate::{
     app::App, args::RemoveArguments, commands::confirm, exit_code::Ending, failure::Failure,
     hives::Hive, model_reference::StoredReference, ui::format,
@@ -11,7 +12,7 @@ pub(in crate::commands) async fn run(
     app: &App,
     arguments: &RemoveArguments,
 ) -> Result<Ending, Failure> {
-    let reference = StoredReference::parse(&arguments.model)?;
+    let reference = StoredReference::parse(&arguments.model)?.whole_repository()?;
     let (repo, revision) = (&reference.repo, reference.revision.as_deref());
     let hive = app.hive().await?;
     let failed = |error| Failure::of_client(&hive, &error);
@@ -38,7 +39,7 @@ pub(in crate::commands) async fn run(
 }
 
 fn question(hive: &Hive, model: &str, models: &ModelList) -> String {
-    let bytes = models.models.iter().map(|model| model.bytes_on_disk).sum();
+    let bytes = bytes_on_disk(&models.models);
     let (name, path) = (&hive.name, &models.store_path);
     format!(
         "Remove {model}, {}, from {name}:{path}?",

@@ -1,12 +1,15 @@
 //! `keeper model show`: one repository of the store, revision by revision and file by file.
 
+use std::collections::BTreeSet;
+
 use hive_api::StoredModel;
 
 use super::state_of;
 use crate::{
     app::App,
-    exit_code::Ending,
+    exit_code::{self, Ending},
     failure::Failure,
+    hives::Hive,
     model_reference::StoredReference,
     ui::{format, screens::labelled},
 };
@@ -16,7 +19,10 @@ pub(in crate::commands) async fn run(app: &App, model: &str) -> Result<Ending, F
     let hive = app.hive().await?;
     let revision = reference.revision.as_deref();
     let models = hive.client.model(&reference.repo, revision).await;
-    let models = models.map_err(|error| Failure::of_client(&hive, &error))?;
+    let mut models = models.map_err(|error| Failure::of_client(&hive, &error))?;
+    if let Some(selector) = &reference.selector {
+        select(&hive, &reference.repo, selector, &mut models.models)?;
+    }
     if app.printer.settings().is_json() {
         app.printer.json(&models);
         return Ok(Ending::DONE);
@@ -25,6 +31,31 @@ pub(in crate::commands) async fn run(app: &App, model: &str) -> Result<Ending, F
         app.printer.data(&line);
     }
     Ok(Ending::DONE)
+}
+
+/// Leaves what the selector names: a quantisation, or the models that have this file.
+fn select(
+    hive: &Hive,
+    repo: &str,
+    selector: &str,
+    models: &mut Vec<StoredModel>,
+) -> Result<(), Failure> {
+    let there: BTreeSet<&str> = models.iter().map(|model| model.model.as_str()).collect();
+    let there = Vec::from_iter(there).join(", ");
+    models.retain(|model| {
+        let quantisation = model.model.split_once(':').map(|(_, name)| name);
+        quantisation.is_some_and(|name| name.eq_ignore_ascii_case(selector))
+            || model.files.iter().any(|file| file.path == selector)
+    });
+    if models.is_empty() {
+        return Err(Failure::new(
+            exit_code::NOT_FOUND,
+            "not_found",
+            format!("no `{selector}` of {repo} is on {}", hive.name),
+            format!("name one that is there: {there}"),
+        ));
+    }
+    Ok(())
 }
 
 fn lines(model: &StoredModel) -> Vec<String> {

@@ -17,8 +17,16 @@ pub(crate) fn done(job: &Job) -> String {
         return format!("Done: {size}, all of it already here");
     }
     let time = took(job).map(|time| format!(" in {}", format::duration(time)));
+    let received = if model.bytes_received < model.bytes_total {
+        format!(
+            "{} of it received and every",
+            format::size(model.bytes_received)
+        )
+    } else {
+        "every".to_owned()
+    };
     format!(
-        "Done: {size}{}, every sha256 checked",
+        "Done: {size}{}, {received} sha256 checked",
         time.unwrap_or_default()
     )
 }

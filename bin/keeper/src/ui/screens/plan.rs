@@ -9,6 +9,21 @@ use crate::ui::format;
 pub(crate) fn planned(plan: &PlanSummary) -> Vec<String> {
     let mut lines = vec![headline(plan)];
     lines.extend(shares(plan));
+    lines.extend(choices(plan));
+    lines
+}
+
+/// The same in a log, whose lines begin with the name of the hive.
+pub(crate) fn planned_in_a_log(plan: &PlanSummary) -> Vec<String> {
+    let mut lines = vec![headline(plan)];
+    lines.extend(shares_in_a_log(plan));
+    lines.extend(choices(plan));
+    lines
+}
+
+/// What was chosen among several, and what is left out.
+fn choices(plan: &PlanSummary) -> Vec<String> {
+    let mut lines = Vec::new();
     if !plan.others.is_empty() {
         let chosen = plan.selector.as_deref().unwrap_or("these files");
         let others: Vec<String> = plan
@@ -64,6 +79,18 @@ fn shares(plan: &PlanSummary) -> Option<String> {
     Some(line)
 }
 
+/// `28.4 GB already here, 113.9 GB to fetch, 412 GB free afterwards`.
+fn shares_in_a_log(plan: &PlanSummary) -> Option<String> {
+    let here = format::size(plan.bytes_reused);
+    let fetch = format::size(plan.bytes_to_fetch?);
+    let free = plan.free_bytes_afterwards.map(format::rough_size);
+    let free = free.map(|free| format!(", {free} free afterwards"));
+    Some(format!(
+        "{here} already here, {fetch} to fetch{}",
+        free.unwrap_or_default()
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use hive_api::{LeftOut, Suggestion};
@@ -95,6 +122,10 @@ mod tests {
                 "Qwen/Qwen3-235B-A22B-GGUF at 4f1c2ab, Q4_K_M: 3 shards, 142.3 GB",
                 "Already here 28.4 GB, to fetch 113.9 GB, free afterwards 412 GB",
             ]
+        );
+        assert_eq!(
+            planned_in_a_log(&plan())[1],
+            "28.4 GB already here, 113.9 GB to fetch, 412 GB free afterwards"
         );
     }
 

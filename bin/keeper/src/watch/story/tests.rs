@@ -47,7 +47,7 @@ fn succeeded(number: u128) -> Job {
         path: format!("/hub/b/{number}.gguf"),
         files: 1,
         bytes_total: 142_300_000_000,
-        bytes_received: 1,
+        bytes_received: 142_300_000_000,
     })));
     job
 }
@@ -212,5 +212,41 @@ fn leaving_says_what_becomes_of_each_job_and_how_to_reach_it() {
             "Left gpu1: job 9f3c41 goes on",
             "  Watch     keeper --hive gpu1 job watch 9f3c41",
         ]
+    );
+}
+
+#[test]
+fn a_local_hive_that_does_not_run_is_told_once_with_the_way_to_start_it() {
+    let (mut story, captured) = story(Audience::Person, 1);
+    story.hive.is_local = true;
+    story.hive.flag = None;
+    story.accepted(0, job(id(0x9f_3c41)), true);
+    let now = Instant::now();
+    for reason in [
+        ConnectionLoss::Closed,
+        ConnectionLoss::Refused,
+        ConnectionLoss::Refused,
+    ] {
+        let retry_in = Duration::from_secs(1);
+        story.followed(0, &Followed::ConnectionLost { reason, retry_in }, None, now);
+    }
+    assert_eq!(
+        captured.err.text().lines().skip(1).collect::<Vec<_>>(),
+        [
+            "gpu1: connection lost, the job goes on, trying again",
+            "gpu1: the hive does not run any more; the job goes on when it runs again: keeper hive start",
+        ]
+    );
+    let later = now + Duration::from_secs(12);
+    assert_eq!(story.jobs[0].status(later), "hive not running for 12 s");
+}
+
+#[test]
+fn several_accepted_jobs_are_told_with_their_models() {
+    let (mut story, captured) = story(Audience::Person, 2);
+    story.accepted(1, job(id(0xa3_f448)), true);
+    assert_eq!(
+        captured.err.text(),
+        "gpu1: job a3f448 accepted: download a/b\n"
     );
 }
