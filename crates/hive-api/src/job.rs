@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::{Open, Operation, PlanSummary, Problem, Progress, paths};
@@ -190,6 +190,20 @@ pub struct SubmitJob {
     /// The most bytes a second it may receive, or null for no limit of its own.
     #[serde(default)]
     pub limit_bytes_per_second: Option<u64>,
+}
+
+/// The body of `PATCH /v1/jobs/{id}`: what is to change in a job that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeJob {
+    /// The most bytes a second it may receive from now on, or null for no limit of its own. It must be given: null
+    /// lifts a limit, and nothing is not null.
+    #[serde(deserialize_with = "given")]
+    pub limit_bytes_per_second: Option<u64>,
+}
+
+/// A value that may be null and may not be missing, which serde would take for null.
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
+    Option::deserialize(value)
 }
 
 /// One unit of work on a hive: an id, an operation, a state, an event log.

@@ -19,8 +19,8 @@ mod progress;
 pub use event::{Event, Heartbeat, LogEvent, LogLevel, PhaseEvent, Snapshot, StateEvent};
 pub use hive_info::HiveInfo;
 pub use job::{
-    HEARTBEAT_SECONDS, Job, JobId, JobLinks, JobList, JobResult, JobState, ModelDownloaded,
-    ParseJobIdError, Phase, Priority, SubmitJob,
+    ChangeJob, HEARTBEAT_SECONDS, Job, JobId, JobLinks, JobList, JobResult, JobState,
+    ModelDownloaded, ParseJobIdError, Phase, Priority, SubmitJob,
 };
 pub use local::{NoStateFolder, StateFolder, machine_id};
 pub use model::{ModelFile, ModelList, ModelState, RemovedModel, StoredModel};

@@ -1,5 +1,7 @@
 //! How far a job is: live figures, latest-wins, never part of the durable log.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Open;
@@ -25,6 +27,9 @@ pub struct Progress {
     pub files: Vec<FileProgress>,
     /// What holds the job back now, or null when nothing does.
     pub limited_by: Option<Open<LimitedBy>>,
+    /// How often this attempt tried again, by the code of what made it so.
+    #[serde(default)]
+    pub retries: BTreeMap<String, u32>,
 }
 
 /// One file in transfer.

@@ -5,8 +5,8 @@
 )]
 
 use hive_api::{
-    Event, Heartbeat, HiveInfo, Job, JobId, JobList, JobState, LogEvent, ModelList, Open,
-    Operation, PhaseEvent, Plan, Problem, ProblemCode, Progress, RemovedModel, Snapshot,
+    ChangeJob, Event, Heartbeat, HiveInfo, Job, JobId, JobList, JobState, LogEvent, ModelList,
+    Open, Operation, PhaseEvent, Plan, Problem, ProblemCode, Progress, RemovedModel, Snapshot,
     StateEvent, SubmitJob,
 };
 use serde_json::Value;
@@ -40,6 +40,7 @@ macro_rules! examples {
 
 examples! {
     submit_job: SubmitJob = "submit_job";
+    change_job: ChangeJob = "change_job";
     job: Job = "job";
     job_failed: Job = "job_failed";
     job_succeeded: Job = "job_succeeded";
@@ -138,4 +139,11 @@ fn a_job_id_has_one_spelling() {
 #[test]
 fn a_shown_job_id_is_its_random_end() {
     assert_eq!(job_with("/attempt", 1.into()).job_id.short(), "9f3c41");
+}
+
+#[test]
+fn a_change_of_a_job_says_what_it_changes() {
+    assert!(serde_json::from_str::<ChangeJob>("{}").is_err());
+    let lifted: ChangeJob = serde_json::from_str(r#"{"limit_bytes_per_second":null}"#).unwrap();
+    assert_eq!(lifted.limit_bytes_per_second, None);
 }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hive_api::{HiveInfo, Job, JobId, JobList, ModelList, Plan, RemovedModel, SubmitJob, paths};
+use hive_api::{
+    ChangeJob, HiveInfo, Job, JobId, JobList, ModelList, Plan, RemovedModel, SubmitJob, paths,
+};
 use http::{HeaderValue, Method, header::AUTHORIZATION};
 use reqwest::RequestBuilder;
 use secrecy::ExposeSecret;
@@ -126,6 +128,12 @@ impl HiveClient {
         let request = self.request(Method::DELETE, self.route(&paths::job(id), &query));
         self.answer(request, LIMIT + how.wait.unwrap_or_default())
             .await
+    }
+
+    /// Changes a job that has not ended, and answers with the job as it is then.
+    pub async fn change(&self, id: JobId, change: &ChangeJob) -> Result<Job, ClientError> {
+        let request = self.request(Method::PATCH, self.route(&paths::job(id), &[]));
+        self.answer(request.json(change), LIMIT).await
     }
 
     /// Everything the store holds.

@@ -4,6 +4,8 @@ mod figures;
 mod problem;
 mod story;
 
+use std::collections::BTreeMap;
+
 use hive_api::{
     InvalidField, JobResult, ModelDownload, ModelDownloaded, Phase, Plan, PlanSummary, Problem,
     ProblemCode,
@@ -115,7 +117,7 @@ impl ModelDownloads {
         let (outcome, told) = tokio::join!(
             self.provisioner
                 .download(&request, events, context.cancellation()),
-            Teller { context, files: 0 }.tell_all(inbox),
+            Teller::new(context).tell_all(inbox),
         );
         match outcome {
             Ok(published) => Ok(result(published)),
@@ -166,9 +168,19 @@ struct Teller<'a> {
     context: &'a JobContext,
     /// Files of the plan.
     files: u32,
+    /// The retries that were told, by code.
+    retries: BTreeMap<String, u32>,
 }
 
-impl Teller<'_> {
+impl<'a> Teller<'a> {
+    const fn new(context: &'a JobContext) -> Self {
+        Self {
+            context,
+            files: 0,
+            retries: BTreeMap::new(),
+        }
+    }
+
     /// Tells until the download has ended. A job that is stopped is told nothing more, but its events are still
     /// taken, so that the download never waits for a reader that is gone.
     async fn tell_all(mut self, mut inbox: mpsc::Receiver<ProvisionEvent>) -> Result<(), Stopped> {
@@ -209,11 +221,16 @@ impl Teller<'_> {
                 self.context.log(line).await
             }
             ProvisionEvent::Retry(retry) => {
-                self.context.log(story::retry(&retry, self.files)).await
+                let line = story::retry(&retry, self.files);
+                if let Some(code) = &line.code {
+                    *self.retries.entry(code.clone()).or_default() += 1;
+                }
+                self.context.log(line).await
             }
             ProvisionEvent::Notice(notice) => self.context.log(story::notice(&notice)).await,
             ProvisionEvent::Progress(progress) => {
-                self.context.progress(figures::progress(progress));
+                self.context
+                    .progress(figures::progress(progress, &self.retries));
                 Ok(())
             }
             ProvisionEvent::ReadyToPublish(go) => {

@@ -1,5 +1,7 @@
 //! From the provisioner's figures to those of the wire: the plan and the progress.
 
+use std::collections::BTreeMap;
+
 use hive_api as api;
 use model_provisioner as provisioner;
 
@@ -57,8 +59,11 @@ pub(super) fn suggestion(choice: &provisioner::Choice) -> api::Suggestion {
     }
 }
 
-/// How far the job is, with the time that is left at this rate.
-pub(super) fn progress(transfer: provisioner::TransferProgress) -> api::Progress {
+/// How far the job is, with the time that is left at this rate, and how often it tried again.
+pub(super) fn progress(
+    transfer: provisioner::TransferProgress,
+    retries: &BTreeMap<String, u32>,
+) -> api::Progress {
     let left = transfer
         .bytes_total
         .map(|total| total.saturating_sub(transfer.bytes_done));
@@ -77,6 +82,7 @@ pub(super) fn progress(transfer: provisioner::TransferProgress) -> api::Progress
         files_total: transfer.files_total,
         files: transfer.files.into_iter().map(file_progress).collect(),
         limited_by: transfer.limited_by.map(limit).map(api::Open::from),
+        retries: retries.clone(),
     }
 }
 
