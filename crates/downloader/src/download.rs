@@ -11,7 +11,7 @@ use self::receive::{Reception, Stop};
 use crate::meter::Stage;
 use crate::writer::{Opening, Writer, Written};
 use crate::{
-    BootId, ConnectionBudget, Digest, DownloadError, Limits, OpenReason, RateLimiter, RetryCause,
+    BootId, ConnectionBudget, Digest, DownloadError, Limits, OpenReason, RateLimits, RetryCause,
     RetryNotice, Source, TransferMeter, Unfinished, VerifiedPartial,
 };
 
@@ -31,8 +31,8 @@ pub struct DownloadSpec {
     pub limits: Limits,
     /// The connections that it shares with other downloads.
     pub connections: ConnectionBudget,
-    /// The limits on bytes a second that hold for it, all of them.
-    pub rate_limits: Vec<RateLimiter>,
+    /// The limits on bytes a second that hold for it.
+    pub rate_limits: RateLimits,
     /// Which run of the machine this is.
     pub boot_id: BootId,
 }

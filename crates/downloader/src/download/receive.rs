@@ -1,5 +1,6 @@
 //! Receiving one file over as many ranges as are worth it.
 
+mod held_back;
 mod range;
 
 use std::pin::Pin;
@@ -10,6 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use self::held_back::HeldBack;
 use self::range::RangeRun;
 use super::DownloadSpec;
 use crate::connections::{Member, Permit};
@@ -47,6 +49,7 @@ pub(super) struct Reception<'a, S> {
     meter: &'a TransferMeter,
     writer: &'a Writer,
     member: Member,
+    held_back: HeldBack,
     state: Mutex<State<'a>>,
 }
 
@@ -61,8 +64,6 @@ struct State<'a> {
     not_before: Instant,
     /// How long an answer takes to begin.
     first_byte: Duration,
-    /// Time in which ranges had bytes and waited for our own disk, hash or limit, since the last look.
-    held_back: Duration,
 }
 
 impl<'a, S: Source> Reception<'a, S> {
@@ -86,6 +87,7 @@ impl<'a, S: Source> Reception<'a, S> {
             meter,
             writer,
             member: spec.connections.join(),
+            held_back: HeldBack::new(),
             state: Mutex::new(State {
                 retries: RetryBudget::new(&spec.limits, here.bytes()),
                 map: SegmentMap::new(spec.size_bytes, here),
@@ -93,7 +95,6 @@ impl<'a, S: Source> Reception<'a, S> {
                 growth: Growth::new(spec.limits.first_connections.clamp(1, most), most, now),
                 not_before: now,
                 first_byte: Duration::ZERO,
-                held_back: Duration::ZERO,
             }),
         }
     }
@@ -204,7 +205,7 @@ impl<'a, S: Source> Reception<'a, S> {
         let mut guard = self.state();
         let state = &mut *guard;
         let receiving = self.meter.ranges_receiving();
-        let held_back = std::mem::take(&mut state.held_back);
+        let held_back = self.held_back.take();
         state.growth.sample(&Sample {
             now,
             bytes: self.meter.bytes_received(),

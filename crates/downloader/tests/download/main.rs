@@ -9,6 +9,7 @@ mod disk;
 mod line;
 mod network;
 mod ranges;
+mod rate_limit;
 mod resume;
 mod retry;
 mod script;

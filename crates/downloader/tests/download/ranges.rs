@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use downloader::{ConnectionBudget, LimitedBy, OpenReason, RateLimiter, RetryCause};
+use downloader::{ConnectionBudget, OpenReason, RetryCause};
 use proptest::prelude::*;
-use tokio::time::Instant;
 
 use crate::line::{Line, Troubles};
-use crate::script::{Bench, content, with_moving_clock};
+use crate::script::{Bench, content};
 
 const KIB: u64 = 1024;
 
@@ -99,31 +98,6 @@ async fn a_source_that_serves_whole_files_only_is_asked_for_one() {
     let verified = bench.download_from(&line).await.unwrap();
     assert_eq!(std::fs::read(verified.path()).unwrap(), content);
     assert_eq!(line.asked().last().unwrap().0, 0..100_000);
-    assert_eq!(bench.notices(), []);
-}
-
-#[tokio::test(start_paused = true)]
-async fn our_own_rate_limit_holds_and_is_named_and_is_no_stall() {
-    let content = content(6_000_000);
-    let mut bench = parallel(&content, 4);
-    bench.spec.rate_limits = vec![RateLimiter::new(Some(100_000)), RateLimiter::new(None)];
-    let line = Line::new(&content, Troubles::NONE);
-    let look = async {
-        while bench.snapshot().limited_by != Some(LimitedBy::RateLimit) {
-            tokio::task::yield_now().await;
-        }
-    };
-    let begun = Instant::now();
-
-    let work = async { tokio::join!(bench.download_from(&line), look) };
-    let (result, ()) = with_moving_clock(work).await;
-
-    result.unwrap();
-    assert!(
-        begun.elapsed() >= Duration::from_secs(57),
-        "{:?}",
-        begun.elapsed()
-    );
     assert_eq!(bench.notices(), []);
 }
 

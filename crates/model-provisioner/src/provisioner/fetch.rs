@@ -149,8 +149,9 @@ impl FileJob {
             address: address.cloned(),
             force: !self.may_reuse(identity),
         };
+        let rate_limit = self.transfers.rate_limit.clone();
         let work = |line| transfer.run(line);
-        inner.sharing.join(identity.digest, work).await
+        inner.sharing.join(identity.digest, rate_limit, work).await
     }
 
     /// Waits for the transfer's end and tells what happens to it. After a cancel the place at it is given up.

@@ -117,7 +117,7 @@ impl BlobTransfer {
             on_end: OnEnd::Keep,
             limits: self.inner.transfer.clone(),
             connections: self.inner.connections.clone(),
-            rate_limits: Vec::new(),
+            rate_limits: line.rate_limits.clone(),
             boot_id: self.inner.boot_id.clone(),
         };
         let source = HubFile::new(

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use downloader::RateLimiter;
 use model_store::BlobName;
 use tokio::{
     task::JoinSet,
@@ -24,13 +25,14 @@ use super::{
     planned::{Planned, Target},
     progress::{Board, INTERVAL},
 };
-use crate::{ProvisionError, ProvisionEvent, ProvisionPhase};
+use crate::{DownloadRequest, ProvisionError, ProvisionEvent, ProvisionPhase};
 
 /// What the transfers of one download share.
 pub(crate) struct Transfers {
     pub(crate) inner: Arc<Inner>,
     pub(crate) planned: Arc<Planned>,
     pub(crate) force: bool,
+    pub(crate) rate_limit: RateLimiter,
     pub(crate) events: Events,
     pub(crate) board: Board,
     /// Blobs that this download fetched: even with `force`, once is enough.
@@ -44,7 +46,7 @@ pub(crate) struct Transfers {
 pub(crate) async fn run(
     inner: &Arc<Inner>,
     planned: &Arc<Planned>,
-    force: bool,
+    request: &DownloadRequest,
     events: &Events,
     cancellation: &CancellationToken,
     kept: &AtomicU64,
@@ -53,7 +55,8 @@ pub(crate) async fn run(
     let transfers = Arc::new(Transfers {
         inner: Arc::clone(inner),
         planned: Arc::clone(planned),
-        force,
+        force: request.force_download,
+        rate_limit: request.rate_limit.clone(),
         events: events.until(cancellation.clone()),
         board: Board::new(
             &planned.targets,
