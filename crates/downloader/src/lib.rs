@@ -27,7 +27,7 @@ mod watchdog;
 mod writer;
 
 pub use boot::BootId;
-pub use connections::ConnectionBudget;
+pub use connections::{ConnectionBudget, ConnectionShare};
 pub use digest::{Digest, InvalidDigest};
 pub use download::{DownloadSpec, OnEnd, download};
 pub use error::{DownloadError, Unfinished};

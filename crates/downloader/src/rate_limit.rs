@@ -87,6 +87,13 @@ impl RateLimiter {
         self.state().wait_for(debt)
     }
 
+    /// How long until everything that was taken is paid if the limit stays; `None` if it is.
+    pub(crate) fn backlog(&self) -> Option<Duration> {
+        let mut state = self.state();
+        let debt = Debt(state.taken);
+        state.wait_for(debt)
+    }
+
     /// The next change of the limit from now on.
     pub(crate) fn changed(&self) -> OwnedNotified {
         Arc::clone(&self.shared.changed).notified_owned()

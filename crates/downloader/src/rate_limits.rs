@@ -71,6 +71,13 @@ impl RateLimits {
         of_generous.min(self.shared.always.piece_bytes())
     }
 
+    /// Whether it is rather the limit of whoever waits that holds the transfer back than the one that always holds.
+    pub(crate) fn is_held_by_a_waiter(&self) -> bool {
+        let generous = self.shared.most_generous();
+        let backlog = generous.and_then(|limit| limit.backlog());
+        backlog > self.shared.always.backlog()
+    }
+
     /// Waits until `bytes` that are at hand are paid for, where that still counts. Dropping the future does not give
     /// them back: they came.
     pub(crate) async fn pay(&self, bytes: u64) {

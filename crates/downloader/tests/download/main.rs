@@ -6,6 +6,7 @@
 
 mod cancel;
 mod disk;
+mod fairness;
 mod line;
 mod network;
 mod ranges;

@@ -46,7 +46,8 @@ async fn the_file_comes_over_several_connections_and_every_byte_once() {
 async fn no_connection_is_opened_beyond_the_budget() {
     let content = content(300_000);
     let mut bench = parallel(&content, 8);
-    bench.spec.connections = ConnectionBudget::new(3);
+    let budget = ConnectionBudget::new(3);
+    bench.spec.connections = budget.share();
     let troubles = Troubles {
         longest_wait: Duration::from_millis(200),
         ..Troubles::NONE
@@ -54,7 +55,7 @@ async fn no_connection_is_opened_beyond_the_budget() {
     let line = Line::new(&content, troubles);
     bench.download_from(&line).await.unwrap();
     assert_eq!(line.most_open(), 3);
-    assert_eq!(bench.spec.connections.in_use(), 0);
+    assert_eq!(budget.in_use(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -171,7 +171,7 @@ impl Bench {
                 partial: folder.path().join("blob.hive-partial"),
                 on_end: OnEnd::Keep,
                 limits: Limits::default(),
-                connections: ConnectionBudget::new(16),
+                connections: ConnectionBudget::new(16).share(),
                 rate_limits: RateLimits::new(RateLimiter::new(None)),
                 boot_id: BootId::new("this boot"),
             },

@@ -148,6 +148,7 @@ impl FileJob {
             identity: identity.clone(),
             address: address.cloned(),
             force: !self.may_reuse(identity),
+            connections: self.transfers.connections.clone(),
         };
         let rate_limit = self.transfers.rate_limit.clone();
         let work = |line| transfer.run(line);

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use downloader::{DownloadError, DownloadSpec, OnEnd};
+use downloader::{ConnectionShare, DownloadError, DownloadSpec, OnEnd};
 use model_store::{BlobLock, Commit, Existing, RepoFolder, RepoId, RepoPath};
 use tokio::sync::broadcast;
 use url::Url;
@@ -32,6 +32,8 @@ pub(crate) struct BlobTransfer {
     pub(crate) address: Option<Url>,
     /// Whether it is fetched although the store may have it.
     pub(crate) force: bool,
+    /// The connections of the download that began it.
+    pub(crate) connections: ConnectionShare,
 }
 
 /// A blob that is in the store.
@@ -116,7 +118,7 @@ impl BlobTransfer {
             partial,
             on_end: OnEnd::Keep,
             limits: self.inner.transfer.clone(),
-            connections: self.inner.connections.clone(),
+            connections: self.connections.clone(),
             rate_limits: line.rate_limits.clone(),
             boot_id: self.inner.boot_id.clone(),
         };

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use downloader::RateLimiter;
+use downloader::{ConnectionShare, RateLimiter};
 use model_store::BlobName;
 use tokio::{
     task::JoinSet,
@@ -33,6 +33,8 @@ pub(crate) struct Transfers {
     pub(crate) planned: Arc<Planned>,
     pub(crate) force: bool,
     pub(crate) rate_limit: RateLimiter,
+    /// Its part of the connections, whatever the number of its files.
+    pub(crate) connections: ConnectionShare,
     pub(crate) events: Events,
     pub(crate) board: Board,
     /// Blobs that this download fetched: even with `force`, once is enough.
@@ -57,6 +59,7 @@ pub(crate) async fn run(
         planned: Arc::clone(planned),
         force: request.force_download,
         rate_limit: request.rate_limit.clone(),
+        connections: inner.connections.share(),
         events: events.until(cancellation.clone()),
         board: Board::new(
             &planned.targets,

@@ -1,4 +1,4 @@
-//! How long ranges had bytes and waited for what is ours: disk, hash, limits on bytes a second.
+//! How long ranges had bytes and waited for something of ours: disk and hash, or limits on bytes a second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -294,7 +294,7 @@ impl<'r, 'a, S: Source> RangeRun<'r, 'a, S> {
         if poll!(paid.as_mut()) == Poll::Pending {
             self.hand_over().await?;
             self.activity.set(Doing::RateLimited);
-            reception.held_back.during(paid).await;
+            reception.rate_limited.during(paid).await;
             self.activity.set(Doing::Receiving);
         }
         Ok(())
@@ -324,7 +324,7 @@ impl<'r, 'a, S: Source> RangeRun<'r, 'a, S> {
             Poll::Pending => {
                 meter.set_busy_with(writer.busy_with());
                 self.activity.set(Doing::Writing);
-                let ended = self.reception.held_back.during(written).await;
+                let ended = self.reception.writing.during(written).await;
                 self.activity.set(Doing::Receiving);
                 ended
             }
