@@ -36,7 +36,7 @@ pub use meter::{LimitedBy, TransferMeter, TransferSnapshot, TransferState};
 pub use partial::discard_partial;
 pub use rate_limit::RateLimiter;
 pub use rate_limits::{RateLimitGuard, RateLimits};
-pub use retry::{RetryCause, RetryNotice};
+pub use retry::{Persistence, RetryCause, RetryNotice};
 pub use source::{ByteStream, OpenReason, Source, SourceError, SourceErrorKind};
 pub use verified::VerifiedPartial;
 pub use watchdog::Stall;

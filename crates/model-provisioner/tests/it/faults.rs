@@ -276,3 +276,45 @@ async fn d17_a_server_that_ignores_ranges_is_read_from_the_start() {
     let outcome = machine.download("org/tiny").await;
     outcome.result.unwrap();
 }
+
+#[tokio::test]
+async fn a_page_in_place_of_the_hubs_answer_is_a_bad_answer_asked_for_three_times() {
+    let page = "<!DOCTYPE html><html><body>Welcome to our network. Please log in.</body></html>";
+    for (kind, body) in [("text/html", page), ("application/json", "{\"sha\": tru")] {
+        let hub = FakeHub::builder().repository(tiny()).start().await;
+        let reply = Reply::new(200).header("Content-Type", kind).body(body);
+        hub.on(Requests::to(Route::Info))
+            .answer(Fault::Respond(reply));
+        let outcome = Machine::new(&hub).download("org/tiny").await;
+        let story = outcome.story();
+        let retries = story
+            .iter()
+            .filter(|told| *told == "retry Source(BadUpstream)");
+        assert_eq!(retries.count(), 2, "{story:?}");
+        match outcome.failure() {
+            ProvisionError::Upstream { kind, .. } => {
+                assert_eq!(kind, HubErrorKind::Transfer(SourceErrorKind::BadUpstream));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_the_hubs_answer_is_forgiven_once() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    let page = Reply::new(200)
+        .header("Content-Type", "text/html")
+        .body("<html></html>");
+    for route in [Route::Info, Route::Tree] {
+        hub.on(Requests::to(route).first(1))
+            .answer(Fault::Respond(page.clone()));
+    }
+    let outcome = Machine::new(&hub).download("org/tiny").await;
+    let story = outcome.story();
+    assert!(
+        story.contains(&"planned Some(300000)".to_owned()),
+        "{story:?}"
+    );
+    outcome.result.unwrap();
+}
