@@ -89,7 +89,8 @@ pub struct PublishedModel {
     pub files: u32,
     /// Their bytes.
     pub bytes_total: u64,
-    /// Of these, bytes that came over the network in this download.
+    /// Of these, bytes that came over the network while this download needed them; what several downloads shared counts
+    /// in each of them.
     pub bytes_received: u64,
 }
 

@@ -15,7 +15,8 @@ use futures_util::FutureExt;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// News that a waiter may be behind with; older ones are lost to it.
+/// News that a waiter may be behind with; older ones are lost to it. They are a story and no state: the newest are kept,
+/// what is true now is read from the meter, and the end is never lost.
 const NEWS: usize = 64;
 
 /// Retries that may wait to be passed on.

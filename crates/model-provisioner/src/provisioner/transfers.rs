@@ -97,11 +97,12 @@ impl Transfers {
             .contains(blob)
     }
 
-    pub(crate) fn note_fetched(&self, blob: &BlobName) {
+    /// Whether that is news.
+    pub(crate) fn note_fetched(&self, blob: &BlobName) -> bool {
         let fetched = self.fetched.lock();
         fetched
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(blob.clone());
+            .insert(blob.clone())
     }
 
     /// Keeps a few transfers running until all are done or one fails; then stops and joins the rest.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fake_hub::{FakeHub, Fault, Reply, Requests, Route};
+use fake_hub::{Content, FakeHub, Fault, Reply, Repository, Requests, Route};
 use model_provisioner::{HubErrorKind, HubLimits, ProvisionError, SourceErrorKind};
 
 use crate::harness::{Machine, limits, tiny};
@@ -317,4 +317,32 @@ async fn a_page_in_place_of_the_hubs_answer_is_forgiven_once() {
         "{story:?}"
     );
     outcome.result.unwrap();
+}
+
+/// A file that is big enough to come over several connections.
+fn big() -> Repository {
+    Repository::model("org/big").large_file("big-Q4_K_M.gguf", Content::gguf("big", 24_000_000))
+}
+
+#[tokio::test]
+async fn d17_a_big_file_of_a_server_that_ignores_ranges_comes_whole() {
+    let hub = FakeHub::builder().repository(big()).start().await;
+    hub.on(Requests::cdn()).answer(Fault::IgnoreRange);
+    hub.on(Requests::cdn().first(1))
+        .answer(Fault::CutAfter(4_000_000));
+    let outcome = Machine::new(&hub).download("org/big").await;
+    assert_eq!(outcome.result.unwrap().bytes_total, 24_000_000);
+}
+
+#[tokio::test]
+async fn a_cdn_that_refuses_the_whole_of_a_big_file_serves_its_ranges() {
+    let hub = FakeHub::builder().repository(big()).start().await;
+    hub.on(Requests::cdn()).answer(Fault::RefuseWhole);
+    let outcome = Machine::new(&hub).download("org/big").await;
+    let story = outcome.story();
+    assert!(
+        !story.iter().any(|told| told.starts_with("retry")),
+        "{story:?}"
+    );
+    assert_eq!(outcome.result.unwrap().bytes_received, 24_000_000);
 }
