@@ -54,7 +54,7 @@ pub(crate) enum Failure {
 
 /// How much a kind of failure is worth trying again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Persistence {
+pub enum Persistence {
     /// The same request gets the same answer.
     Never,
     /// The answer was refused as wrong; a renewed request may get a right one.
@@ -65,31 +65,30 @@ enum Persistence {
     Network,
 }
 
-/// The one place that decides what is transient.
-const fn persistence(kind: SourceErrorKind) -> Persistence {
-    match kind {
-        // A TLS connection that is cut while it is set up is a `Connect`.
-        SourceErrorKind::Dns | SourceErrorKind::Connect => Persistence::Network,
-        // A proxy that refuses does so tomorrow too, and cannot be told from one that is down.
-        SourceErrorKind::HeadersTimeout
-        | SourceErrorKind::RateLimited
-        | SourceErrorKind::Proxy
-        | SourceErrorKind::Cut => Persistence::Full,
-        SourceErrorKind::BadUpstream => Persistence::Few,
-        SourceErrorKind::Status(status) => match status {
-            // Never implemented here, now or later.
-            501 | 505 => Persistence::Never,
-            // Request timeout, too early, too many requests, and the server's own troubles.
-            408 | 425 | 429 | 500..=599 => Persistence::Full,
-            // An expired or refused address, a validator or a range that does not fit: the source can renew these.
-            401 | 403 | 412 | 416 => Persistence::Few,
-            _ => Persistence::Never,
-        },
-        SourceErrorKind::Tls
-        | SourceErrorKind::Unauthorized
-        | SourceErrorKind::NotFound
-        | SourceErrorKind::Changed
-        | SourceErrorKind::TooManyRedirects => Persistence::Never,
+impl SourceErrorKind {
+    /// Whether it passes: the one place that decides what is transient, for files and for questions about them.
+    pub const fn persistence(self) -> Persistence {
+        match self {
+            // A TLS connection that is cut while it is set up is a `Connect`.
+            Self::Dns | Self::Connect => Persistence::Network,
+            // A proxy that refuses does so tomorrow too, and cannot be told from one that is down.
+            Self::HeadersTimeout | Self::RateLimited | Self::Proxy | Self::Cut => Persistence::Full,
+            Self::BadUpstream => Persistence::Few,
+            Self::Status(status) => match status {
+                // Never implemented here, now or later.
+                501 | 505 => Persistence::Never,
+                // Request timeout, too early, too many requests, and the server's own troubles.
+                408 | 425 | 429 | 500..=599 => Persistence::Full,
+                // An expired or refused address, a validator or a range that does not fit: the source can renew these.
+                401 | 403 | 412 | 416 => Persistence::Few,
+                _ => Persistence::Never,
+            },
+            Self::Tls
+            | Self::Unauthorized
+            | Self::NotFound
+            | Self::Changed
+            | Self::TooManyRedirects => Persistence::Never,
+        }
     }
 }
 
@@ -157,7 +156,7 @@ impl<'a> RetryBudget<'a> {
             self.offline_since = None;
         }
         let persistence = match &failed.failure {
-            Failure::Source(error) => persistence(error.kind),
+            Failure::Source(error) => error.kind.persistence(),
             Failure::Stalled(_) => Persistence::Full,
         };
         let tries = match persistence {

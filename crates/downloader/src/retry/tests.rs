@@ -20,7 +20,7 @@ const KINDS: &[(SourceErrorKind, Persistence)] = &[
 #[test]
 fn every_kind_of_failure_is_tried_again_as_the_table_says() {
     for (kind, expected) in KINDS {
-        assert_eq!(persistence(*kind), *expected, "{kind}");
+        assert_eq!(kind.persistence(), *expected, "{kind}");
     }
 }
 
@@ -33,7 +33,7 @@ fn every_status_is_tried_again_as_the_table_says() {
             _ => Persistence::Never,
         };
         assert_eq!(
-            persistence(SourceErrorKind::Status(status)),
+            SourceErrorKind::Status(status).persistence(),
             expected,
             "{status}"
         );

@@ -76,6 +76,10 @@ pub(crate) fn of_request(error: reqwest::Error, url: &Url, proxy: Option<&str>) 
             ..HubError::new(SourceErrorKind::Proxy, address(url), detail)
         };
     }
+    if find::<serde_json::Error>(&error).is_some() {
+        let detail = "the answer is no JSON, as when a network shows its log-in page";
+        return nonsense(url, detail);
+    }
     let kind = if is_lookup {
         SourceErrorKind::Dns
     } else if is_tls {
