@@ -171,10 +171,11 @@ impl Ledger {
         if errno.is_some_and(is_failing) {
             return self.discard();
         }
-        match self.state().recorded_bytes {
-            0 => self.discard(),
-            bytes => bytes,
+        let recorded_bytes = self.state().recorded_bytes;
+        if recorded_bytes == 0 {
+            return self.discard();
         }
+        recorded_bytes
     }
 
     /// Removes the file and its record. What cannot be removed is found without a proof and removed later.

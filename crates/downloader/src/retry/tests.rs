@@ -140,10 +140,15 @@ fn a_network_that_is_gone_is_waited_for_without_counting_and_not_for_ever() {
     let day = Duration::from_hours(24);
     let minute = Duration::from_mins(1);
     let almost = Duration::from_mins(24 * 60 - 1);
-    for after in [Duration::ZERO, minute, almost] {
+    for (after, wait_seconds) in [(Duration::ZERO, 1), (minute, 2), (minute * 2, 4)] {
         let notice = lose(after, 0).unwrap();
-        assert_eq!((notice.tries, notice.wait), (None, minute));
+        let wait = Duration::from_secs(wait_seconds);
+        assert_eq!((notice.tries, notice.wait), (None, wait));
     }
+    for minutes in 3..60 {
+        assert!(lose(minute * minutes, 0).unwrap().wait <= minute);
+    }
+    assert_eq!(lose(almost, 0).unwrap().wait, minute);
     assert!(lose(almost, 1).is_ok(), "progress renews the patience");
     assert!(lose(day, 1).is_ok());
     assert!(lose(day * 2, 1).is_err());

@@ -149,7 +149,9 @@ impl<'r, 'a, S: Source> RangeRun<'r, 'a, S> {
             Some(_) => Doing::BackingOff,
             None => Doing::WaitingForNetwork,
         });
-        if asked_to_wait {
+        // Where the network is gone, the ranges knock together: one of them would do.
+        let is_offline = retry.notice.tries.is_none();
+        if asked_to_wait || is_offline && retry.is_news {
             state.not_before = state.not_before.max(now + retry.notice.wait);
         }
         if self.reception.meter.ranges_receiving() == 0 {
