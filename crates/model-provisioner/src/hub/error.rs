@@ -98,6 +98,12 @@ impl HubErrorKind {
     }
 }
 
+impl From<Missing> for HubErrorKind {
+    fn from(missing: Missing) -> Self {
+        Self::Missing(missing)
+    }
+}
+
 impl From<SourceErrorKind> for HubErrorKind {
     fn from(kind: SourceErrorKind) -> Self {
         Self::Transfer(kind)
