@@ -15,7 +15,7 @@ use std::{
 };
 
 pub use connections::ConnectionLimits;
-use hive_api::{NoStateFolder, StateFolder, machine_id};
+use hive_api::{NoStateFolder, RateLimit, StateFolder, machine_id};
 pub use hub::HubConfig;
 use jiff::SignedDuration;
 use model_provisioner::{EnvironmentError, store_root};
@@ -29,6 +29,10 @@ use crate::cli::Serve;
 const DEFAULT_PORT: u16 = 7835;
 /// Jobs that run at once unless told otherwise.
 const DEFAULT_MAX_JOBS: u32 = 4;
+/// Connections of all downloads together unless told otherwise.
+const DEFAULT_DOWNLOAD_CONNECTIONS: u32 = 16;
+/// More connections than this would take the open files of everything else.
+const MOST_DOWNLOAD_CONNECTIONS: u32 = 1024;
 /// What is logged unless told otherwise.
 const DEFAULT_LOG: &str = "info";
 
@@ -46,6 +50,10 @@ pub struct Config {
     pub allow_hosts: Vec<String>,
     /// Jobs that run at once.
     pub max_jobs: u32,
+    /// Connections that all downloads together have open at most.
+    pub download_connections: u32,
+    /// What all downloads together receive at most.
+    pub rate_limit: RateLimit,
     /// The store's folder.
     pub store: PathBuf,
     /// Which Hub, as whom, over which way.
@@ -58,7 +66,7 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Whether a log on a terminal may have colours (`NO_COLOR`, no-color.org).
     pub log_colour: bool,
-    /// The limits on connections.
+    /// The limits on the connections of clients.
     pub connections: ConnectionLimits,
 }
 
@@ -155,6 +163,8 @@ impl Config {
             listen: layers.listen()?,
             allow_hosts: layers.allow_hosts()?,
             max_jobs: layers.max_jobs()?,
+            download_connections: layers.download_connections()?,
+            rate_limit: layers.rate_limit()?,
             store: match layers.first("model_dir", |layer| layer.model_dir.clone()) {
                 Some((_, folder)) => folder,
                 None => store_root(|name| hub::text(environment, name))?,
@@ -263,6 +273,27 @@ impl Layers {
             None => Ok(DEFAULT_MAX_JOBS),
             Some((key, 0)) => Err(ConfigError::invalid(key, "0", "at least 1")),
             Some((_, jobs)) => Ok(jobs),
+        }
+    }
+
+    fn download_connections(&self) -> Result<u32, ConfigError> {
+        match self.first("connections", |layer| layer.connections) {
+            None => Ok(DEFAULT_DOWNLOAD_CONNECTIONS),
+            Some((_, number @ 1..=MOST_DOWNLOAD_CONNECTIONS)) => Ok(number),
+            Some((key, number)) => Err(ConfigError::invalid(
+                key,
+                number.to_string(),
+                "a number from 1 to 1024",
+            )),
+        }
+    }
+
+    fn rate_limit(&self) -> Result<RateLimit, ConfigError> {
+        match self.first("limit_rate", |layer| layer.limit_rate.clone()) {
+            None => Ok(RateLimit::default()),
+            Some((key, text)) => text
+                .parse()
+                .map_err(|_| ConfigError::invalid(key, text, "a rate such as `20MB`, or `off`")),
         }
     }
 

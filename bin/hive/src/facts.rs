@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use hive_api::HiveInfo;
+use hive_api::{HiveInfo, RateLimit};
 use job_registry::JobCounts;
 use tokio::time::Instant;
 
@@ -23,6 +23,10 @@ pub(crate) struct Facts {
     pub(crate) proxy: Option<String>,
     pub(crate) ca_file: Option<String>,
     pub(crate) listen: Vec<SocketAddr>,
+    /// The most connections of its downloads, all together.
+    pub(crate) connections: u32,
+    /// The most that its downloads receive, all together.
+    pub(crate) rate_limit: RateLimit,
     pub(crate) started: Instant,
 }
 
@@ -43,6 +47,8 @@ impl Facts {
             proxy: self.proxy.clone(),
             ca_file: self.ca_file.clone(),
             listen: self.listen.iter().map(ToString::to_string).collect(),
+            connections: self.connections,
+            limit_bytes_per_second: self.rate_limit.bytes_per_second(),
             running_jobs: counts.running,
             queued_jobs: counts.queued,
             uptime_seconds: self.started.elapsed().as_secs(),
@@ -62,6 +68,8 @@ impl Facts {
             hub.token_source = self.hub_token_source.as_deref().unwrap_or("none"),
             hub.proxy = self.proxy.as_deref().unwrap_or("none"),
             hub.ca_file = self.ca_file.as_deref().unwrap_or("none"),
+            downloads.connections = self.connections,
+            downloads.rate_limit = %self.rate_limit,
             http.listen = listen.join(" "),
             "serving"
         );

@@ -16,6 +16,7 @@ mod origin;
 mod plans;
 mod problems;
 mod query;
+mod rate_limit;
 mod receiving;
 mod request;
 mod submission;

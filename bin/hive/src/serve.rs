@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use downloader::Limits;
 use job_registry::{JobRegistry, OpenError, RegistrySettings};
-use model_provisioner::{HubSetupError, Provisioner, ProvisionerSettings};
+use model_provisioner::{HubSetupError, Provisioner, ProvisionerSettings, RateLimiter};
 use model_store::ModelStore;
 use secrecy::SecretString;
 use tokio::{
@@ -133,13 +133,18 @@ fn operations(
     store: &ModelStore,
     machine: &str,
 ) -> Result<Operations, StartError> {
+    let connections = config.download_connections as usize;
     let settings = ProvisionerSettings {
         hub: config.hub.settings.clone(),
         transfer: Limits {
+            // A file that is alone may use all that there are.
+            connections,
             network_patience: config.hub.settings.limits.network_patience,
             ..Limits::default()
         },
         parallel_files: PARALLEL_FILES,
+        connections,
+        rate_limit: RateLimiter::new(config.rate_limit.bytes_per_second()),
     };
     let model_downloads = ModelDownloads {
         provisioner: Provisioner::new(settings, store.clone())?,
@@ -167,6 +172,8 @@ fn facts(
         proxy: config.hub.proxy.clone(),
         ca_file: config.hub.ca_file.clone(),
         listen,
+        connections: config.download_connections,
+        rate_limit: config.rate_limit,
         started: Instant::now(),
     }
 }

@@ -89,6 +89,28 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
 }
 
 #[test]
+fn what_downloads_may_use_together_is_said_in_each_layer() {
+    let settled = |told: Told| {
+        let config = told.resolve().unwrap();
+        let limit = config.rate_limit.bytes_per_second();
+        (config.download_connections, limit)
+    };
+    let by_file = || Told::nothing().file("connections = 4\nlimit_rate = \"1.5MiB\"\n");
+    assert_eq!(settled(Told::nothing()), (16, None));
+    assert_eq!(settled(by_file()), (4, Some(1_572_864)));
+    let by_variable = by_file()
+        .variable("HIVE_CONNECTIONS", "1024")
+        .variable("HIVE_LIMIT_RATE", "500KB");
+    assert_eq!(settled(by_variable), (1024, Some(500_000)));
+    let by_flag = by_file().flags(Settings {
+        connections: Some(1),
+        limit_rate: Some("off".to_owned()),
+        ..Settings::default()
+    });
+    assert_eq!(settled(by_flag), (1, None));
+}
+
+#[test]
 fn an_empty_variable_counts_as_unset() {
     let told = Told::nothing()
         .file("max_jobs = 1\n")
@@ -140,6 +162,10 @@ fn what_makes_no_sense_is_refused_with_its_key() {
         ("HIVE_LISTEN", "127.0.0.1:99999"),
         ("HIVE_MAX_JOBS", "0"),
         ("HIVE_MAX_JOBS", "many"),
+        ("HIVE_CONNECTIONS", "0"),
+        ("HIVE_CONNECTIONS", "1025"),
+        ("HIVE_LIMIT_RATE", "0"),
+        ("HIVE_LIMIT_RATE", "fast"),
         ("HIVE_INSECURE_HTTP", "maybe"),
         ("HIVE_ALLOW_HOST", "http://gpu1"),
         ("HIVE_IDLE_EXIT", "soon"),

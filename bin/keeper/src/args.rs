@@ -1,12 +1,10 @@
 //! The command line: every command, flag and value, and nothing about what they do.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hive_api::Priority;
+use hive_api::{Priority, RateLimit};
 
-mod rate;
 mod usage;
 
-pub(crate) use rate::Rate;
 pub(crate) use usage::refusal_of;
 
 /// Downloads and keeps models on your machines.
@@ -129,10 +127,9 @@ pub(crate) struct DownloadArguments {
     pub(crate) models: Vec<String>,
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
-    /// The most bytes a second, such as 20MB
-    // Hidden until a hive accepts it.
-    #[arg(long, value_name = "RATE", hide = true)]
-    pub(crate) limit_rate: Option<Rate>,
+    /// Receive this many bytes a second at most, such as 20MB; `job limit` changes it later
+    #[arg(long, value_name = "RATE")]
+    pub(crate) limit_rate: Option<RateLimit>,
     /// Who goes first in the queue
     #[arg(long, value_enum, default_value_t = QueuePriority::Normal)]
     pub(crate) priority: QueuePriority,
@@ -229,7 +226,14 @@ pub(crate) enum JobCommand {
         #[arg(long)]
         discard_partial: bool,
     },
-    /// Submit a job's operation anew and follow it
+    /// Change how many bytes a second a job receives at most
+    Limit {
+        /// An id, a unique part of one, or `last`
+        job: String,
+        /// Such as 20MB, 500kB or 1.5MiB; `off` lifts the limit
+        rate: RateLimit,
+    },
+    /// Submit a job's operation anew and follow it, under the same limit
     Retry {
         /// An id, a unique part of one, or `last`
         job: String,
@@ -283,6 +287,8 @@ mod tests {
             "keeper job ps",
             "keeper job watch",
             "keeper job cancel last --discard-partial",
+            "keeper job limit 9f3c41 1.5MiB/s",
+            "keeper job limit last off",
             "keeper --quiet --no-progress --color never hive status",
             "keeper completions bash",
         ] {
@@ -292,10 +298,11 @@ mod tests {
     }
 
     #[test]
-    fn a_job_to_cancel_or_to_retry_must_be_named() {
+    fn a_job_to_act_on_must_be_named() {
         for line in [
             "keeper job cancel",
             "keeper job retry",
+            "keeper job limit 20MB",
             "keeper model download",
         ] {
             assert!(

@@ -38,6 +38,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Ending, Failure> 
             job,
             discard_partial,
         }) => job::cancel::run(app, &job, discard_partial).await,
+        Command::Job(JobCommand::Limit { job, rate }) => job::limit::run(app, &job, rate).await,
         Command::Job(JobCommand::Retry { job, ending }) => job::retry::run(app, &job, ending).await,
         Command::Hive(HiveCommand::Start) => hive::start::run(app).await,
         Command::Hive(HiveCommand::Stop) => hive::stop::run(app).await,

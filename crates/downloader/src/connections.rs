@@ -1,6 +1,6 @@
-//! The connections of one hive, shared fairly by its downloads.
+//! The connections of one hive, shared fairly by its jobs, and each job's by its downloads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,11 +8,19 @@ use tokio::sync::Notify;
 
 /// How many connections all downloads of a hive may use together. Clones share the same ones.
 ///
-/// Where there are too few, the next free one goes to the download that has the fewest, and among equals to the one
-/// that has waited longest. Since a connection is given back after each range, everyone soon has an equal share.
+/// Where there are too few, the next free one goes to the share that has the fewest, in it to the download that has the
+/// fewest, and among equals to the one that has waited longest. Since a connection is given back after each range,
+/// everyone soon has an equal part.
 #[derive(Clone, Debug)]
 pub struct ConnectionBudget {
     shared: Arc<Shared>,
+}
+
+/// One job's part in a budget, however many downloads it has at a time. Clones are the same part.
+#[derive(Clone, Debug)]
+pub struct ConnectionShare {
+    shared: Arc<Shared>,
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -26,10 +34,17 @@ struct Shared {
 struct State {
     used: usize,
     next_number: u64,
-    /// How many each download has.
-    held: HashMap<u64, usize>,
+    members: HashMap<u64, Part>,
     /// Who waits, under which number.
     waiting: Vec<Waiter>,
+}
+
+/// What one download has and would have if it were alone.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    share: u64,
+    held: usize,
+    wished: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +53,7 @@ struct Waiter {
     member: u64,
 }
 
-/// One download's part in the budget. Dropping it ends the part.
+/// One download's part in its share. Dropping it ends the part.
 #[derive(Debug)]
 pub(crate) struct Member {
     shared: Arc<Shared>,
@@ -75,10 +90,30 @@ impl ConnectionBudget {
         self.shared.state().used
     }
 
+    /// A part for one job.
+    pub fn share(&self) -> ConnectionShare {
+        ConnectionShare {
+            number: self.shared.state().number(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl ConnectionShare {
+    /// The most connections that there are for all shares together.
+    pub(crate) fn most(&self) -> usize {
+        self.shared.most
+    }
+
     pub(crate) fn join(&self) -> Member {
         let mut state = self.shared.state();
         let number = state.number();
-        state.held.insert(number, 0);
+        let part = Part {
+            share: self.number,
+            held: 0,
+            wished: 0,
+        };
+        state.members.insert(number, part);
         Member {
             shared: Arc::clone(&self.shared),
             number,
@@ -104,11 +139,20 @@ impl Member {
         }
     }
 
-    /// Whether another download waits for a connection.
+    /// Whether another download waits for a connection that should rather be its than ours.
     pub(crate) fn is_contended(&self) -> bool {
-        let state = self.shared.state();
-        let mut waiting = state.waiting.iter();
-        waiting.any(|waiter| waiter.member != self.number)
+        self.shared.state().is_contended(self.number)
+    }
+
+    /// Says how many connections this download would have for itself, and how many make its share as strong as the
+    /// strongest other: a job with many downloads must not push one with a single download aside, even where there
+    /// are connections for all.
+    pub(crate) fn wish(&self, connections: usize) -> usize {
+        let mut state = self.shared.state();
+        if let Some(part) = state.members.get_mut(&self.number) {
+            part.wished = connections;
+        }
+        state.equal_part(self.number)
     }
 }
 
@@ -134,7 +178,9 @@ impl Shared {
             return false;
         }
         state.used += 1;
-        *state.held.entry(waiter.member).or_default() += 1;
+        if let Some(part) = state.members.get_mut(&waiter.member) {
+            part.held += 1;
+        }
         true
     }
 
@@ -152,10 +198,53 @@ impl State {
 
     /// Whose turn it is.
     fn next_waiter(&self) -> Option<u64> {
-        let held = |waiter: &Waiter| self.held.get(&waiter.member).copied().unwrap_or_default();
         let waiting = self.waiting.iter();
-        let next = waiting.min_by_key(|waiter| (held(waiter), waiter.number));
+        let next = waiting.min_by_key(|waiter| (self.held_by(waiter.member), waiter.number));
         next.map(|waiter| waiter.number)
+    }
+
+    /// How many a download's share has, and the download itself.
+    fn held_by(&self, member: u64) -> (usize, usize) {
+        let Some(own) = self.members.get(&member) else {
+            return (0, 0);
+        };
+        let of_share = self.members.values().filter(|part| part.share == own.share);
+        (of_share.map(|part| part.held).sum(), own.held)
+    }
+
+    fn is_contended(&self, member: u64) -> bool {
+        let Some(own) = self.members.get(&member) else {
+            return false;
+        };
+        let (share_held, own_held) = self.held_by(member);
+        let others = self.waiting.iter().filter(|waiter| waiter.member != member);
+        others
+            .filter_map(|waiter| Some((waiter.member, self.members.get(&waiter.member)?)))
+            .any(|(other, part)| {
+                let (theirs, ours) = if part.share == own.share {
+                    (part.held, own_held)
+                } else {
+                    (self.held_by(other).0, share_held)
+                };
+                // One that has nothing takes turns; else one more must not leave it with more than we keep.
+                theirs == 0 || theirs + 1 < ours
+            })
+    }
+
+    fn equal_part(&self, member: u64) -> usize {
+        let Some(own) = self.members.get(&member).map(|part| part.share) else {
+            return 0;
+        };
+        let others = self.members.values().map(|part| part.share);
+        let others: HashSet<u64> = others.filter(|share| *share != own).collect();
+        let of = |share: u64| {
+            self.members
+                .values()
+                .filter(move |part| part.share == share)
+        };
+        let wished = |share: u64| of(share).map(|part| part.wished).sum::<usize>();
+        let strongest = others.into_iter().map(wished).max().unwrap_or_default();
+        strongest / of(own).count()
     }
 }
 
@@ -171,8 +260,8 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.shared.change(|state| {
             state.used -= 1;
-            if let Some(held) = state.held.get_mut(&self.member) {
-                *held -= 1;
+            if let Some(part) = state.members.get_mut(&self.member) {
+                part.held -= 1;
             }
         });
     }
@@ -181,66 +270,10 @@ impl Drop for Permit {
 impl Drop for Member {
     fn drop(&mut self) {
         self.shared.change(|state| {
-            state.held.remove(&self.number);
+            state.members.remove(&self.number);
         });
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-
-    fn take(member: &Member) -> Option<Permit> {
-        member.acquire().now_or_never()
-    }
-
-    #[tokio::test]
-    async fn one_alone_gets_all_and_no_more() {
-        let budget = ConnectionBudget::new(3);
-        let member = budget.join();
-        let permits: Vec<_> = std::iter::from_fn(|| take(&member)).collect();
-        assert_eq!((permits.len(), budget.in_use()), (3, 3));
-        drop(permits);
-        assert_eq!(budget.in_use(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_newcomer_gets_its_equal_share_as_connections_come_free() {
-        let budget = ConnectionBudget::new(4);
-        let (old, new) = (budget.join(), budget.join());
-        let mut of_old: Vec<_> = std::iter::from_fn(|| take(&old)).collect();
-        let mut of_new = Vec::new();
-        for _ in 0..20 {
-            // Both want as many as they can get, and the old one gives one back after each range.
-            let mut for_new = pin!(new.acquire());
-            let mut for_old = pin!(old.acquire());
-            assert!(futures_util::poll!(for_new.as_mut()).is_pending());
-            assert!(futures_util::poll!(for_old.as_mut()).is_pending());
-            drop(of_old.remove(0));
-            tokio::select! {
-                permit = for_new => of_new.push(permit),
-                permit = for_old => of_old.push(permit),
-            }
-        }
-        assert_eq!((of_old.len(), of_new.len()), (2, 2));
-    }
-
-    #[tokio::test]
-    async fn one_that_stops_waiting_is_in_nobodys_way() {
-        let budget = ConnectionBudget::new(1);
-        let (first, second, third) = (budget.join(), budget.join(), budget.join());
-        let held = take(&first).unwrap();
-        let mut for_third = pin!(third.acquire());
-        {
-            let mut for_second = pin!(second.acquire());
-            assert!(futures_util::poll!(for_second.as_mut()).is_pending());
-            assert!(futures_util::poll!(for_third.as_mut()).is_pending());
-            assert!(first.is_contended());
-        }
-        drop(held);
-        for_third.await;
-        assert!(!first.is_contended());
-    }
-}
+mod tests;

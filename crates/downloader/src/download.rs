@@ -11,7 +11,7 @@ use self::receive::{Reception, Stop};
 use crate::meter::Stage;
 use crate::writer::{Opening, Writer, Written};
 use crate::{
-    BootId, ConnectionBudget, Digest, DownloadError, Limits, OpenReason, RateLimiter, RetryCause,
+    BootId, ConnectionShare, Digest, DownloadError, Limits, OpenReason, RateLimits, RetryCause,
     RetryNotice, Source, TransferMeter, Unfinished, VerifiedPartial,
 };
 
@@ -29,10 +29,10 @@ pub struct DownloadSpec {
     pub on_end: OnEnd,
     /// How long to wait, how often to try, how much to hold.
     pub limits: Limits,
-    /// The connections that it shares with other downloads.
-    pub connections: ConnectionBudget,
-    /// The limits on bytes a second that hold for it, all of them.
-    pub rate_limits: Vec<RateLimiter>,
+    /// The connections that it shares with other downloads: those of its job, and with them those of other jobs.
+    pub connections: ConnectionShare,
+    /// The limits on bytes a second that hold for it.
+    pub rate_limits: RateLimits,
     /// Which run of the machine this is.
     pub boot_id: BootId,
 }

@@ -32,6 +32,8 @@ pub(crate) struct Sample {
     pub(crate) receiving: usize,
     /// Whether our own disk, hash or rate limit held the bytes back since the last sample.
     pub(crate) is_held_back: bool,
+    /// Whether it was the rate limit.
+    pub(crate) is_rate_limited: bool,
     /// How long an answer takes to begin.
     pub(crate) first_byte: Duration,
 }
@@ -45,6 +47,7 @@ pub(crate) struct Growth {
     hold: Duration,
     measured_from: Option<(Instant, u64)>,
     was_held_back: bool,
+    was_rate_limited: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,6 +74,7 @@ impl Growth {
             hold: FIRST_HOLD,
             measured_from: None,
             was_held_back: false,
+            was_rate_limited: false,
         }
     }
 
@@ -95,23 +99,24 @@ impl Growth {
         self.measure_anew();
     }
 
-    /// What one connection brought in the last measure, in bytes a second; zero before the first.
-    pub(crate) fn rate_of_one(&self) -> u64 {
+    /// What all connections brought in the last measure, in bytes a second; zero before the first, and for as long as
+    /// the server is to be spared.
+    pub(crate) const fn rate(&self) -> u64 {
         let (Phase::Steady { rate, .. } | Phase::Probing { rate, .. }) = self.phase;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a rate is not negative, and far from the limits of both types"
+            reason = "a rate is not negative, and far from the limits of the type"
         )]
-        let of_one = (rate / self.connections as f64) as u64;
-        of_one
+        let rate = rate as u64;
+        rate
     }
 
     /// Takes the figures into account.
     pub(crate) fn sample(&mut self, sample: &Sample) {
         let (from, bytes) = *self.measured_from.get_or_insert((sample.now, sample.bytes));
         self.was_held_back |= sample.is_held_back;
+        self.was_rate_limited |= sample.is_rate_limited;
         let time = sample.now.duration_since(from);
         #[expect(
             clippy::cast_precision_loss,
@@ -175,7 +180,15 @@ impl Growth {
 
     /// The end of a measure while all was well.
     fn look(&mut self, rate: f64, probe_at: Instant, measured: f64, now: Instant) {
-        if now >= probe_at || measured < rate * FALL {
+        if self.was_rate_limited && self.connections > 1 {
+            // Half as many bring as much, and the others are of use elsewhere.
+            self.connections /= 2;
+            self.phase = Phase::Steady {
+                rate: measured,
+                probe_at: now,
+            };
+            self.measure_anew();
+        } else if now >= probe_at || measured < rate * FALL {
             self.probe(measured, now);
         } else {
             self.measure_anew();
@@ -214,6 +227,7 @@ impl Growth {
     const fn measure_anew(&mut self) {
         self.measured_from = None;
         self.was_held_back = false;
+        self.was_rate_limited = false;
     }
 }
 
@@ -227,6 +241,7 @@ mod tests {
         growth: Growth,
         now: Instant,
         bytes: u64,
+        is_rate_limited: bool,
     }
 
     impl Line {
@@ -236,6 +251,7 @@ mod tests {
                 growth: Growth::new(1, 16, now),
                 now,
                 bytes: 0,
+                is_rate_limited: false,
             }
         }
 
@@ -251,7 +267,8 @@ mod tests {
                     now: self.now,
                     bytes: self.bytes,
                     receiving: self.growth.connections(),
-                    is_held_back: false,
+                    is_held_back: self.is_rate_limited,
+                    is_rate_limited: self.is_rate_limited,
                     first_byte: Duration::from_millis(5),
                 });
                 seen.push(self.growth.connections());
@@ -309,10 +326,23 @@ mod tests {
                 bytes: tick * 1000,
                 receiving: 1,
                 is_held_back: true,
+                is_rate_limited: false,
                 first_byte: Duration::ZERO,
             });
             assert_eq!(growth.connections(), 1);
         }
+    }
+
+    #[test]
+    fn connections_that_wait_for_our_own_rate_limit_are_given_back_and_come_again_without_it() {
+        let mut line = Line::new();
+        line.run(SECOND, each);
+        line.is_rate_limited = true;
+        line.run(SECOND * 2, |_| 100_000);
+        assert_eq!(line.run(SECOND, |_| 100_000), (1, 1));
+        line.is_rate_limited = false;
+        line.run(SECOND, each);
+        assert_eq!(line.run(SECOND, each), (16, 16));
     }
 
     #[test]

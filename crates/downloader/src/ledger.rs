@@ -39,6 +39,8 @@ struct State {
     written_count: u64,
     synced_count: u64,
     sync_failed: Option<Errno>,
+    /// A checkpoint is on its way to the disk; nobody else may begin a record.
+    is_checkpointing: bool,
     is_ended: bool,
 }
 
@@ -67,6 +69,7 @@ impl Ledger {
                 synced,
                 record,
                 sync_failed: None,
+                is_checkpointing: false,
                 is_ended: false,
             }),
             changed: Condvar::new(),
@@ -168,10 +171,11 @@ impl Ledger {
         if errno.is_some_and(is_failing) {
             return self.discard();
         }
-        match self.state().recorded_bytes {
-            0 => self.discard(),
-            bytes => bytes,
+        let recorded_bytes = self.state().recorded_bytes;
+        if recorded_bytes == 0 {
+            return self.discard();
         }
+        recorded_bytes
     }
 
     /// Removes the file and its record. What cannot be removed is found without a proof and removed later.
@@ -200,10 +204,12 @@ impl Ledger {
     /// Syncs the file, then replaces the record by one that says so.
     fn checkpoint(&self) -> io::Result<()> {
         let synced = self.sync()?;
-        let new = NewRecord::write(self.partial.path(), &self.identity, &synced)?;
+        self.state().is_checkpointing = true;
+        let new = NewRecord::write(self.partial.path(), &self.identity, &synced);
         let mut guard = self.state();
         let state = &mut *guard;
-        new.take_place(&mut state.record, &state.written)?;
+        state.is_checkpointing = false;
+        new?.take_place(&mut state.record, &state.written)?;
         state.synced = synced;
         state.is_recorded();
         drop(guard);
@@ -221,9 +227,13 @@ impl State {
         self.written_count - self.synced_count
     }
 
-    /// Records what is written, in a record that is begun if there is none from this download yet.
+    /// Records what is written, in a record that is begun if there is none from this download yet. Where a checkpoint
+    /// is about to become the first one, that says it.
     fn write_record(&mut self, partial: &Partial, identity: &Identity) -> io::Result<()> {
         if !self.record.append(&self.written)? {
+            if self.is_checkpointing {
+                return Ok(());
+            }
             let new = NewRecord::write(partial.path(), identity, &self.synced)?;
             new.take_place(&mut self.record, &self.written)?;
         }
@@ -234,5 +244,52 @@ impl State {
     fn is_recorded(&mut self) {
         self.recorded_bytes = self.written.bytes();
         self.unrecorded_bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+    use std::thread;
+
+    use super::*;
+    use crate::{BootId, Digest};
+
+    #[test]
+    fn a_first_record_and_a_checkpoint_at_the_same_time_are_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity {
+            digest: Digest::Sha256([1; 32]),
+            size_bytes: 4096,
+            boot_id: BootId::new("this boot"),
+        };
+        let limits = Limits {
+            record_bytes: 1,
+            ..Limits::default()
+        };
+        for round in 0..100 {
+            let path = folder.path().join(format!("{round}.hive-partial"));
+            let (partial, claims) = Partial::open(&path, &identity).unwrap();
+            partial.file.write_all_at(&[0; 4096], 0).unwrap();
+            let ledger = Ledger::new(partial, claims, identity.clone(), &limits);
+            // Something that a checkpoint has to sync, and that no record says yet.
+            ledger.state().written.insert(0..1024);
+            thread::scope(|scope| {
+                let checkpoint = scope.spawn(|| ledger.checkpoint());
+                // The writer comes while the checkpoint is on its way to the disk, or just after.
+                let new = path.with_extension("hive-partial.json.new");
+                while !new.exists() && !checkpoint.is_finished() {
+                    thread::yield_now();
+                }
+                ledger.wrote(1024..4096).unwrap();
+                checkpoint.join().unwrap().unwrap();
+            });
+            assert_eq!(ledger.keep(), 4096);
+            let (_, claims) = {
+                drop(ledger);
+                Partial::open(&path, &identity).unwrap()
+            };
+            assert_eq!(claims.unwrap().segments.bytes(), 4096);
+        }
     }
 }

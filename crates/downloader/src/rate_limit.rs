@@ -1,11 +1,11 @@
 //! A limit on bytes a second that can be changed while bytes flow.
 
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::sync::futures::OwnedNotified;
+use tokio::time::Instant;
 
 /// What may be saved up while nothing comes, as time at the full rate. Small, so that the limit holds over seconds.
 const BURST: Duration = Duration::from_millis(50);
@@ -15,8 +15,8 @@ const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 
 /// A limit that any number of transfers share: of one job, of a hive. Clones are the same limit.
 ///
-/// Bytes are paid for after they came, in the order in which they came: a transfer that took much waits before it
-/// reads on, so that over any ten seconds the bytes of all stay within 5 % of the limit.
+/// Bytes are paid for in the order in which they came, before they count as received and before more is read, so that
+/// over any ten seconds the bytes of all stay within 5 % of the limit.
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
     shared: Arc<Shared>,
@@ -25,18 +25,22 @@ pub struct RateLimiter {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    changed: Notify,
+    changed: Arc<Notify>,
 }
 
 #[derive(Debug)]
 struct State {
     bytes_per_second: Option<u64>,
-    /// Bytes that were taken, all in all.
+    /// Bytes that were taken under a limit, all in all.
     taken: f64,
     /// Bytes that are paid for; ahead of `taken` by the burst at most.
     paid: f64,
     at: Instant,
 }
+
+/// Up to where a limit must be paid, for bytes that were taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Debt(f64);
 
 impl RateLimiter {
     /// A limit of this many bytes a second, at least one; `None` for no limit.
@@ -49,7 +53,7 @@ impl RateLimiter {
                     paid: 0.0,
                     at: Instant::now(),
                 }),
-                changed: Notify::new(),
+                changed: Arc::default(),
             }),
         }
     }
@@ -68,20 +72,39 @@ impl RateLimiter {
         self.shared.changed.notify_waiters();
     }
 
-    /// Waits until `bytes` that came are paid for. Dropping the future does not give them back: they came.
-    pub async fn pay(&self, bytes: u64) {
-        let due = self.state().take(bytes);
-        loop {
-            let mut changed = pin!(self.shared.changed.notified());
-            changed.as_mut().enable();
-            let Some(wait) = self.state().wait_for(due, Instant::now()) else {
-                return;
-            };
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = changed => {}
-            }
-        }
+    /// Whether both are one limit, not only equally high.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Takes bytes that came. They stay taken, whether or not anybody waits until they are paid for.
+    pub(crate) fn take(&self, bytes: u64) -> Debt {
+        self.state().take(bytes)
+    }
+
+    /// How long until a debt is paid if the limit stays; `None` if it is.
+    pub(crate) fn wait_for(&self, debt: Debt) -> Option<Duration> {
+        self.state().wait_for(debt)
+    }
+
+    /// How long until everything that was taken is paid if the limit stays; `None` if it is.
+    pub(crate) fn backlog(&self) -> Option<Duration> {
+        let mut state = self.state();
+        let debt = Debt(state.taken);
+        state.wait_for(debt)
+    }
+
+    /// The next change of the limit from now on.
+    pub(crate) fn changed(&self) -> OwnedNotified {
+        Arc::clone(&self.shared.changed).notified_owned()
+    }
+
+    /// The most bytes to take at once, so that they can have been saved up for.
+    pub(crate) fn piece_bytes(&self) -> usize {
+        self.limit().map_or(usize::MAX, |bytes_per_second| {
+            let saved = u128::from(bytes_per_second) * BURST.as_millis() / 1000;
+            usize::try_from(saved).unwrap_or(usize::MAX).max(1)
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -95,17 +118,18 @@ impl RateLimiter {
     reason = "a sum of bytes is exact up to 2^53, and one byte in nine petabytes does not matter"
 )]
 impl State {
-    /// Adds bytes and says up to where must be paid for them.
-    fn take(&mut self, bytes: u64) -> f64 {
-        self.settle(Instant::now());
-        self.taken += bytes as f64;
-        self.taken
+    /// Adds bytes and says up to where must be paid for them. Without a limit there is nothing to keep account of.
+    fn take(&mut self, bytes: u64) -> Debt {
+        if self.bytes_per_second.is_some() {
+            self.settle(Instant::now());
+            self.taken += bytes as f64;
+        }
+        Debt(self.taken)
     }
 
-    /// How long until everything up to `due` is paid; `None` if it is.
-    fn wait_for(&mut self, due: f64, now: Instant) -> Option<Duration> {
-        self.settle(now);
+    fn wait_for(&mut self, Debt(due): Debt) -> Option<Duration> {
         let rate = self.rate()?;
+        self.settle(Instant::now());
         let missing = due - self.paid;
         if missing <= 0.0 {
             return None;
@@ -129,91 +153,5 @@ impl State {
 
     fn rate(&self) -> Option<f64> {
         self.bytes_per_second.map(|bytes| bytes.max(1) as f64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-    use futures_util::future::join_all;
-
-    use super::*;
-
-    /// How many bytes `transfers` of them get through `limits` in `time`, in chunks of this size.
-    async fn through(limits: &[RateLimiter], transfers: usize, chunk: u64, time: Duration) -> u64 {
-        let total = Mutex::new(0);
-        let transfer = async || loop {
-            *total.lock().unwrap() += chunk;
-            for limit in limits {
-                limit.pay(chunk).await;
-            }
-        };
-        let all = join_all((0..transfers).map(|_| transfer()));
-        let _ = tokio::time::timeout(time, all).await;
-        total.into_inner().unwrap()
-    }
-
-    fn assert_within_five_percent(bytes: u64, expected: u64) {
-        assert!(
-            bytes.abs_diff(expected) * 20 <= expected,
-            "{bytes} of {expected}"
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn over_ten_seconds_the_limit_holds_within_five_percent() {
-        let time = Duration::from_secs(10);
-        for rate in [1_000_000, 20_000_000, 1_000_000_000] {
-            for transfers in [1, 16] {
-                let limit = RateLimiter::new(Some(rate));
-                let bytes = through(&[limit], transfers, 16 * 1024, time).await;
-                assert_within_five_percent(bytes, rate * 10);
-            }
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn of_two_limits_in_sequence_the_lower_one_holds() {
-        let limits = [
-            RateLimiter::new(Some(5_000_000)),
-            RateLimiter::new(Some(20_000_000)),
-        ];
-        let bytes = through(&limits, 4, 64 * 1024, Duration::from_secs(10)).await;
-        assert_within_five_percent(bytes, 50_000_000);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_changed_limit_counts_at_once_for_those_who_wait() {
-        let limit = RateLimiter::new(Some(1));
-        limit.pay(1).await;
-        let mut waiting = pin!(limit.pay(1_000_000));
-        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
-        let begun = Instant::now();
-        limit.set_limit(Some(1_000_000));
-        waiting.as_mut().await;
-        assert!(begun.elapsed() <= Duration::from_millis(1100));
-
-        let mut waiting = pin!(limit.pay(1_000_000_000));
-        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
-        limit.set_limit(None);
-        assert!(waiting.now_or_never().is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_saves_up_next_to_nothing() {
-        let limit = RateLimiter::new(Some(1_000_000));
-        tokio::time::sleep(Duration::from_hours(1)).await;
-        let bytes = through(&[limit], 1, 10_000, Duration::from_secs(10)).await;
-        assert_within_five_percent(bytes, 10_000_000);
-    }
-
-    #[tokio::test]
-    async fn without_a_limit_nobody_waits() {
-        assert!(
-            RateLimiter::new(None)
-                .pay(u64::MAX)
-                .now_or_never()
-                .is_some()
-        );
     }
 }

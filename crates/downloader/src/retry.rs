@@ -54,7 +54,7 @@ pub(crate) enum Failure {
 
 /// How much a kind of failure is worth trying again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Persistence {
+pub enum Persistence {
     /// The same request gets the same answer.
     Never,
     /// The answer was refused as wrong; a renewed request may get a right one.
@@ -65,31 +65,30 @@ enum Persistence {
     Network,
 }
 
-/// The one place that decides what is transient.
-const fn persistence(kind: SourceErrorKind) -> Persistence {
-    match kind {
-        // A TLS connection that is cut while it is set up is a `Connect`.
-        SourceErrorKind::Dns | SourceErrorKind::Connect => Persistence::Network,
-        // A proxy that refuses does so tomorrow too, and cannot be told from one that is down.
-        SourceErrorKind::HeadersTimeout
-        | SourceErrorKind::RateLimited
-        | SourceErrorKind::Proxy
-        | SourceErrorKind::Cut => Persistence::Full,
-        SourceErrorKind::BadUpstream => Persistence::Few,
-        SourceErrorKind::Status(status) => match status {
-            // Never implemented here, now or later.
-            501 | 505 => Persistence::Never,
-            // Request timeout, too early, too many requests, and the server's own troubles.
-            408 | 425 | 429 | 500..=599 => Persistence::Full,
-            // An expired or refused address, a validator or a range that does not fit: the source can renew these.
-            401 | 403 | 412 | 416 => Persistence::Few,
-            _ => Persistence::Never,
-        },
-        SourceErrorKind::Tls
-        | SourceErrorKind::Unauthorized
-        | SourceErrorKind::NotFound
-        | SourceErrorKind::Changed
-        | SourceErrorKind::TooManyRedirects => Persistence::Never,
+impl SourceErrorKind {
+    /// Whether it passes: the one place that decides what is transient, for files and for questions about them.
+    pub const fn persistence(self) -> Persistence {
+        match self {
+            // A TLS connection that is cut while it is set up is a `Connect`.
+            Self::Dns | Self::Connect => Persistence::Network,
+            // A proxy that refuses does so tomorrow too, and cannot be told from one that is down.
+            Self::HeadersTimeout | Self::RateLimited | Self::Proxy | Self::Cut => Persistence::Full,
+            Self::BadUpstream => Persistence::Few,
+            Self::Status(status) => match status {
+                // Never implemented here, now or later.
+                501 | 505 => Persistence::Never,
+                // Request timeout, too early, too many requests, and the server's own troubles.
+                408 | 425 | 429 | 500..=599 => Persistence::Full,
+                // An expired or refused address, a validator or a range that does not fit: the source can renew these.
+                401 | 403 | 412 | 416 => Persistence::Few,
+                _ => Persistence::Never,
+            },
+            Self::Tls
+            | Self::Unauthorized
+            | Self::NotFound
+            | Self::Changed
+            | Self::TooManyRedirects => Persistence::Never,
+        }
     }
 }
 
@@ -110,7 +109,15 @@ pub(crate) struct RetryBudget<'a> {
     bytes_at_last_failure: u64,
     failures: u32,
     rounds: u64,
-    offline_since: Option<Instant>,
+    offline: Option<Offline>,
+}
+
+/// A network that is gone.
+#[derive(Clone, Copy, Debug)]
+struct Offline {
+    since: Instant,
+    /// Rounds of tries that found it gone.
+    tries: u32,
 }
 
 /// When a try began, in rounds of failures.
@@ -138,7 +145,7 @@ impl<'a> RetryBudget<'a> {
             bytes_at_last_failure: bytes,
             failures: 0,
             rounds: 0,
-            offline_since: None,
+            offline: None,
         }
     }
 
@@ -154,15 +161,15 @@ impl<'a> RetryBudget<'a> {
         if failed.bytes > self.bytes_at_last_failure {
             self.bytes_at_last_failure = failed.bytes;
             self.failures = 0;
-            self.offline_since = None;
+            self.offline = None;
         }
         let persistence = match &failed.failure {
-            Failure::Source(error) => persistence(error.kind),
+            Failure::Source(error) => error.kind.persistence(),
             Failure::Stalled(_) => Persistence::Full,
         };
         let tries = match persistence {
             Persistence::Network => {
-                let notice = self.without_network(failed)?;
+                let notice = self.without_network(failed, is_news)?;
                 return Ok(Retry { notice, is_news });
             }
             Persistence::Never => 1,
@@ -170,7 +177,7 @@ impl<'a> RetryBudget<'a> {
             Persistence::Full => self.limits.tries,
         };
         // Whatever it was, it came over the network.
-        self.offline_since = None;
+        self.offline = None;
         self.failures += u32::from(is_news || self.failures == 0);
         if self.failures >= tries {
             return Err(give_up(failed.failure, self.failures));
@@ -180,13 +187,23 @@ impl<'a> RetryBudget<'a> {
     }
 
     /// No answer counts against the tries where there is nobody to give one.
-    fn without_network(&mut self, failed: Failed) -> Result<RetryNotice, DownloadError> {
-        let since = *self.offline_since.get_or_insert(failed.now);
+    fn without_network(
+        &mut self,
+        failed: Failed,
+        is_news: bool,
+    ) -> Result<RetryNotice, DownloadError> {
+        let offline = self.offline.get_or_insert(Offline {
+            since: failed.now,
+            tries: 0,
+        });
+        offline.tries += u32::from(is_news || offline.tries == 0);
+        let Offline { since, tries } = *offline;
         if failed.now.duration_since(since) >= self.limits.network_patience {
-            return Err(give_up(failed.failure, failed.in_a_row));
+            return Err(give_up(failed.failure, tries));
         }
-        let try_number = failed.in_a_row + 1;
-        Ok(self.notice(failed, try_number, None))
+        // All ranges wait for the same network, so they count together.
+        let in_a_row = tries;
+        Ok(self.notice(Failed { in_a_row, ..failed }, tries + 1, None))
     }
 
     fn notice(&self, failed: Failed, try_number: u32, tries: Option<u32>) -> RetryNotice {

@@ -112,6 +112,19 @@ impl SegmentMap {
         }
     }
 
+    /// Lets only the `most` ranges nearest to the front go on; what the others have yet to receive can be assigned
+    /// again.
+    pub(crate) fn keep_first(&mut self, most: usize) {
+        if self.in_flight.len() <= most {
+            return;
+        }
+        let mut by_offset: Vec<_> = self.in_flight.values_mut().collect();
+        by_offset.sort_unstable_by_key(|left| left.start);
+        for left in by_offset.into_iter().skip(most) {
+            left.end = left.start;
+        }
+    }
+
     fn choose(&self, rules: Rules) -> Option<Choice> {
         // What nobody fetches while nothing is in flight is wanted wherever it is.
         let reach = if self.in_flight.is_empty() {

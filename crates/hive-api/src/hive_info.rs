@@ -31,6 +31,10 @@ pub struct HiveInfo {
     pub ca_file: Option<String>,
     /// The TCP addresses it listens on besides its unix socket.
     pub listen: Vec<String>,
+    /// The most connections that its downloads have open at once, all together.
+    pub connections: u32,
+    /// The most bytes a second that its downloads receive, all together, or null for no limit.
+    pub limit_bytes_per_second: Option<u64>,
     /// Jobs that are running now.
     pub running_jobs: u32,
     /// Jobs that wait for a slot.

@@ -15,6 +15,7 @@ pub mod paths;
 mod plan;
 mod problem;
 mod progress;
+mod rate_limit;
 
 pub use event::{Event, Heartbeat, LogEvent, LogLevel, PhaseEvent, Snapshot, StateEvent};
 pub use hive_info::HiveInfo;
@@ -29,3 +30,4 @@ pub use operation::{ModelDownload, Operation};
 pub use plan::{Access, LeftOut, Plan, PlanSummary, PlannedFile};
 pub use problem::{InvalidField, Problem, ProblemCode, Suggestion};
 pub use progress::{FileProgress, LimitedBy, Progress};
+pub use rate_limit::{ParseRateLimitError, RateLimit};

@@ -3,7 +3,7 @@
 
 use hive_api::{
     Event, Job, JobId, JobLinks, JobResult, JobState, LogEvent, Open, Phase, PhaseEvent,
-    PlanSummary, Problem, Progress, StateEvent,
+    PlanSummary, Problem, Progress, RateLimit, StateEvent,
 };
 use jiff::Timestamp;
 
@@ -130,6 +130,18 @@ pub(crate) fn planned(before: &Job, plan: PlanSummary, message: String, now: Tim
     job.plan = Some(plan.clone());
     let line = LogLine::info(message).with_code("planned");
     log_event(job, line, Some(plan), now)
+}
+
+/// The job with another rate limit in bytes a second, told in a log line with the code `rate_limit_changed`.
+pub(crate) fn limited(before: &Job, bytes_per_second: Option<u64>, now: Timestamp) -> Change {
+    let mut job = next(before, now);
+    job.limit_bytes_per_second = bytes_per_second;
+    let message = match bytes_per_second {
+        Some(_) => format!("rate limit set to {}", RateLimit::new(bytes_per_second)),
+        None => "rate limit lifted".to_owned(),
+    };
+    let line = LogLine::info(message).with_code("rate_limit_changed");
+    log_event(job, line, None, now)
 }
 
 fn next(before: &Job, now: Timestamp) -> Job {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use hive_api::{JobId, JobResult, LogLevel, Operation, Phase, PlanSummary, Problem, Progress};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -94,7 +94,6 @@ impl LogLine {
 pub struct JobContext {
     pub(crate) operation: Arc<Operation>,
     pub(crate) attempt: u32,
-    pub(crate) limit_bytes_per_second: Option<u64>,
     pub(crate) cancellation: CancellationToken,
     pub(crate) live: Arc<LiveJob>,
     pub(crate) requests: mpsc::Sender<Request>,
@@ -116,9 +115,9 @@ impl JobContext {
         &self.operation
     }
 
-    /// The most bytes a second it may receive, or none for no limit of its own.
-    pub const fn limit_bytes_per_second(&self) -> Option<u64> {
-        self.limit_bytes_per_second
+    /// The most bytes a second it may receive, or none for no limit of its own; changes while the work runs.
+    pub fn limit_bytes_per_second(&self) -> watch::Receiver<Option<u64>> {
+        self.live.limit_bytes_per_second()
     }
 
     /// Fires when the work is to stop: for a cancel, a pause and the stop of the hive alike.

@@ -91,9 +91,9 @@ pub enum ListError {
     Registry(#[from] RegistryError),
 }
 
-/// Why a job was not paused or resumed.
+/// Why a job was not paused, resumed or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum PauseError {
+pub enum ChangeError {
     /// The job's state does not allow it.
     #[error("the job is `{}`", state.as_str())]
     WrongState {

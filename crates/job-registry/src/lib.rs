@@ -25,7 +25,7 @@ mod transition;
 mod watch;
 
 pub use context::{JobContext, LogLine, RunJob, Stopped, WorkError};
-pub use error::{ListError, OpenError, PauseError, RegistryError, SubmitError};
+pub use error::{ChangeError, ListError, OpenError, RegistryError, SubmitError};
 pub use registry::{JobCounts, JobFilter, JobRegistry, Submission, Submitted};
 pub use settings::{RegistrySettings, WallClock};
 pub use watch::{JobWatch, LastEventId, WatchStart, Watched};

@@ -29,6 +29,7 @@ pub(crate) struct LiveJob {
     wall_clock: WallClock,
     inner: Mutex<Inner>,
     sequence: watch::Sender<u64>,
+    limit_bytes_per_second: watch::Sender<Option<u64>>,
     progress_version: watch::Sender<u64>,
 }
 
@@ -54,6 +55,7 @@ impl LiveJob {
             id: job.job_id,
             number,
             sequence: watch::Sender::new(job.sequence),
+            limit_bytes_per_second: watch::Sender::new(job.limit_bytes_per_second),
             progress_version: watch::Sender::new(0),
             inner: Mutex::new(Inner {
                 recent: VecDeque::new(),
@@ -83,6 +85,11 @@ impl LiveJob {
     /// The number of the last committed event; changes after the commit.
     pub(crate) fn sequence(&self) -> watch::Receiver<u64> {
         self.sequence.subscribe()
+    }
+
+    /// The most bytes a second that it may receive; changes after the commit.
+    pub(crate) fn limit_bytes_per_second(&self) -> watch::Receiver<Option<u64>> {
+        self.limit_bytes_per_second.subscribe()
     }
 
     /// Rises with every report of progress.
@@ -117,6 +124,7 @@ impl LiveJob {
     /// Takes over what was committed and tells the watchers.
     pub(crate) fn publish(&self, change: Change) {
         let sequence = change.logged.sequence;
+        let limit = change.job.limit_bytes_per_second;
         {
             let mut inner = self.inner();
             let was_at_work = inner.runs_since.is_some();
@@ -138,6 +146,11 @@ impl LiveJob {
             }
             inner.recent.push_back(Arc::new(change.logged));
         }
+        self.limit_bytes_per_second.send_if_modified(|current| {
+            let is_new = *current != limit;
+            *current = limit;
+            is_new
+        });
         self.sequence.send_replace(sequence);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hive_api::{Job, JobId, JobList, JobState, SubmitJob};
+use hive_api::{ChangeJob, Job, JobId, JobList, JobState, SubmitJob};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    JobWatch, LastEventId, ListError, OpenError, PauseError, RegistryError, RegistrySettings,
+    ChangeError, JobWatch, LastEventId, ListError, OpenError, RegistryError, RegistrySettings,
     RunJob, SubmitError, WatchStart,
     database::{Database, Page},
     live::{LiveJob, LiveJobs},
@@ -220,13 +220,33 @@ impl JobRegistry {
     }
 
     /// Makes a queued or running job give back its slot and keep its bytes; `None` if there is none of this id.
-    pub async fn pause(&self, id: JobId) -> Result<Option<Job>, PauseError> {
-        self.ask_strictly(id, Trigger::Pause).await
+    pub async fn pause(&self, id: JobId) -> Result<Option<Job>, ChangeError> {
+        let answer = self.ask(id, Trigger::Pause).await?;
+        self.granted(id, answer).await
     }
 
     /// Puts a paused job back into the queue; `None` if there is none of this id.
-    pub async fn resume(&self, id: JobId) -> Result<Option<Job>, PauseError> {
-        self.ask_strictly(id, Trigger::Resume).await
+    pub async fn resume(&self, id: JobId) -> Result<Option<Job>, ChangeError> {
+        let answer = self.ask(id, Trigger::Resume).await?;
+        self.granted(id, answer).await
+    }
+
+    /// Changes what a job may use: durable and told to its work when this returns, kept by a job that waits for its
+    /// start. The same as before is no event. `None` if there is none of this id.
+    pub async fn change(
+        &self,
+        job_id: JobId,
+        change: ChangeJob,
+    ) -> Result<Option<Job>, ChangeError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Change {
+            job_id,
+            change,
+            reply,
+        };
+        self.send(request).await?;
+        let answer = answer.await.map_err(|_| RegistryError::ShutDown)??;
+        self.granted(job_id, answer).await
     }
 
     /// Notes that what an ended job had kept is removed; `None` if there is none of this id. A job that has not ended
@@ -314,14 +334,14 @@ impl JobRegistry {
         answer.await.map_err(|_| RegistryError::ShutDown)?
     }
 
-    async fn ask_strictly(&self, id: JobId, trigger: Trigger) -> Result<Option<Job>, PauseError> {
-        let job = match self.ask(id, trigger).await? {
+    async fn granted(&self, id: JobId, answer: Answer) -> Result<Option<Job>, ChangeError> {
+        let job = match answer {
             Answer::Granted(job) => return Ok(Some(*job)),
             Answer::Refused(job) => Some(*job),
             Answer::NotLive => self.ended(id).await?,
         };
         match job {
-            Some(Job { state, .. }) => Err(PauseError::WrongState { state }),
+            Some(Job { state, .. }) => Err(ChangeError::WrongState { state }),
             None => Ok(None),
         }
     }

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use hive_api::{Job, JobId, JobState};
+use hive_api::{ChangeJob, Job, JobId, JobState};
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -57,6 +57,12 @@ pub(crate) enum Request {
         trigger: Trigger,
         reply: oneshot::Sender<Result<Answer, RegistryError>>,
     },
+    /// Change what one may use.
+    Change {
+        job_id: JobId,
+        change: ChangeJob,
+        reply: oneshot::Sender<Result<Answer, RegistryError>>,
+    },
     /// Add what its work tells to its log.
     Record {
         job_id: JobId,
@@ -66,7 +72,7 @@ pub(crate) enum Request {
     },
 }
 
-/// What became of a request to cancel, pause or resume.
+/// What became of a request to cancel, pause, resume or change.
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// It is recorded, or was already.
@@ -150,6 +156,13 @@ impl Scheduler {
             } => {
                 let _ = reply.send(self.ask(job_id, trigger).await);
             }
+            Request::Change {
+                job_id,
+                change,
+                reply,
+            } => {
+                let _ = reply.send(self.change(job_id, &change).await);
+            }
             Request::Record {
                 job_id,
                 attempt,
@@ -214,6 +227,23 @@ impl Scheduler {
         })
     }
 
+    async fn change(&self, id: JobId, wanted: &ChangeJob) -> Result<Answer, RegistryError> {
+        let Some(live) = self.shared.live.find(id) else {
+            return Ok(Answer::NotLive);
+        };
+        let before = live.job();
+        let job = || Box::new(self.shared.present(&live));
+        if transition(self.standing(&before), Trigger::Adjust) != Transition::Stay {
+            return Ok(Answer::Refused(job()));
+        }
+        let limit = wanted.limit_bytes_per_second;
+        if limit != before.limit_bytes_per_second {
+            let change = change::limited(&before, limit, self.now());
+            self.commit(&live, &before, change).await?;
+        }
+        Ok(Answer::Granted(job()))
+    }
+
     /// Stops the work of a job, and records that it is to be cancelled; what cannot be recorded now is later.
     async fn record_cancel(
         &mut self,
@@ -256,12 +286,8 @@ impl Scheduler {
         if before.attempt != attempt {
             return Err(Stopped);
         }
-        let standing = if self.unrecorded_cancels.contains(&id) {
-            Standing::In(JobState::Cancelling)
-        } else {
-            Standing::of(&before)
-        };
         let decides = entry.decides();
+        let standing = self.standing(&before);
         let Some(change) = entry.change(&before, standing, self.now())? else {
             return Ok(());
         };
@@ -272,6 +298,15 @@ impl Scheduler {
                 // A line that is lost to the log is no reason to stop; what decides over a cancel must be recorded.
                 if decides { Err(Stopped) } else { Ok(()) }
             }
+        }
+    }
+
+    /// Where a job stands, a cancel that could not be recorded yet included.
+    fn standing(&self, job: &Job) -> Standing {
+        if self.unrecorded_cancels.contains(&job.job_id) {
+            Standing::In(JobState::Cancelling)
+        } else {
+            Standing::of(job)
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) enum Trigger {
     Pause,
     /// Someone wants it to go on.
     Resume,
+    /// Someone wants it to have more or less of something, and to stay where it is.
+    Adjust,
     /// The work is about to publish.
     BeginPublishing,
     /// The work ended with a result.
@@ -91,7 +93,7 @@ const fn queued(trigger: Trigger) -> Transition {
         Trigger::Start => Transition::To(JobState::Running),
         Trigger::Cancel => Transition::To(JobState::Cancelled),
         Trigger::Pause => Transition::To(JobState::Paused),
-        Trigger::HiveRestarted => Transition::Stay,
+        Trigger::Adjust | Trigger::HiveRestarted => Transition::Stay,
         Trigger::Resume
         | Trigger::BeginPublishing
         | Trigger::WorkSucceeded
@@ -104,6 +106,7 @@ const fn running(trigger: Trigger) -> Transition {
     match trigger {
         Trigger::Cancel => Transition::To(JobState::Cancelling),
         Trigger::Pause => Transition::To(JobState::Pausing),
+        Trigger::Adjust => Transition::Stay,
         Trigger::BeginPublishing => Transition::Publish,
         Trigger::WorkSucceeded => Transition::To(JobState::Succeeded),
         // Work that stops without having been told to has not done what was asked.
@@ -115,8 +118,8 @@ const fn running(trigger: Trigger) -> Transition {
 
 const fn publishing(trigger: Trigger) -> Transition {
     match trigger {
-        // Too late: it ends by itself.
-        Trigger::Cancel | Trigger::BeginPublishing => Transition::Stay,
+        // A cancel comes too late: it ends by itself.
+        Trigger::Cancel | Trigger::Adjust | Trigger::BeginPublishing => Transition::Stay,
         Trigger::WorkSucceeded => Transition::To(JobState::Succeeded),
         Trigger::WorkFailed | Trigger::WorkStopped => Transition::To(JobState::Failed),
         // Publishing is rolled forward: the work finds its blobs and makes what links are missing.
@@ -128,7 +131,7 @@ const fn publishing(trigger: Trigger) -> Transition {
 const fn pausing(trigger: Trigger) -> Transition {
     match trigger {
         Trigger::Cancel => Transition::To(JobState::Cancelling),
-        Trigger::Pause => Transition::Stay,
+        Trigger::Pause | Trigger::Adjust => Transition::Stay,
         // However the work ended, it has not published: what it did counts when the job goes on.
         Trigger::WorkSucceeded
         | Trigger::WorkFailed
@@ -142,7 +145,7 @@ const fn paused(trigger: Trigger) -> Transition {
     match trigger {
         Trigger::Cancel => Transition::To(JobState::Cancelled),
         Trigger::Resume => Transition::To(JobState::Queued),
-        Trigger::Pause | Trigger::HiveRestarted => Transition::Stay,
+        Trigger::Pause | Trigger::Adjust | Trigger::HiveRestarted => Transition::Stay,
         Trigger::Start
         | Trigger::BeginPublishing
         | Trigger::WorkSucceeded
@@ -158,9 +161,11 @@ const fn cancelling(trigger: Trigger) -> Transition {
         | Trigger::WorkFailed
         | Trigger::WorkStopped
         | Trigger::HiveRestarted => Transition::To(JobState::Cancelled),
-        Trigger::Start | Trigger::Pause | Trigger::Resume | Trigger::BeginPublishing => {
-            Transition::Refuse
-        }
+        Trigger::Start
+        | Trigger::Pause
+        | Trigger::Resume
+        | Trigger::Adjust
+        | Trigger::BeginPublishing => Transition::Refuse,
     }
 }
 
@@ -170,6 +175,7 @@ const fn ended(trigger: Trigger) -> Transition {
         Trigger::Start
         | Trigger::Pause
         | Trigger::Resume
+        | Trigger::Adjust
         | Trigger::BeginPublishing
         | Trigger::WorkSucceeded
         | Trigger::WorkFailed
@@ -185,6 +191,7 @@ const fn unknown(trigger: Trigger) -> Transition {
         Trigger::Start
         | Trigger::Pause
         | Trigger::Resume
+        | Trigger::Adjust
         | Trigger::BeginPublishing
         | Trigger::WorkSucceeded
         | Trigger::WorkFailed

@@ -31,7 +31,8 @@ pub enum ProvisionEvent {
         path: String,
         /// Its size in bytes.
         bytes_total: u64,
-        /// Of these, the bytes that came over the network in this download; zero when the store had it.
+        /// Of these, the bytes that came over the network while this download needed them: in a transfer of its own
+        /// or in one that others share, each of which counts them. Zero when the store had it.
         bytes_received: u64,
     },
     /// Something went wrong and is tried again.

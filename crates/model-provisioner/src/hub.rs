@@ -25,7 +25,7 @@ pub use proxy::Proxies;
 
 pub(crate) use client::Hub;
 pub(crate) use commit::PinnedCommit;
-pub(crate) use error::{HubError, Persistence};
+pub(crate) use error::HubError;
 pub(crate) use file::HubFile;
 pub(crate) use tree::TreeFile;
 
@@ -61,6 +61,8 @@ pub struct HubLimits {
     pub tree: Duration,
     /// Tries at a question to which the Hub's answer is an error that may pass.
     pub tries: u32,
+    /// The same for answers that make no sense: asking often does not help.
+    pub tries_refused: u32,
     /// The back-off before the second try; it doubles with each further one, with full jitter.
     pub backoff_base: Duration,
     /// The longest back-off.
@@ -78,6 +80,7 @@ impl Default for HubLimits {
             headers: Duration::from_secs(30),
             tree: Duration::from_secs(30),
             tries: 8,
+            tries_refused: 3,
             backoff_base: Duration::from_secs(1),
             backoff_cap: Duration::from_mins(1),
             retry_after_cap: Duration::from_mins(15),

@@ -13,7 +13,9 @@ mod provisioner;
 mod reference;
 mod selection;
 
-pub use downloader::{LimitedBy, Limits as TransferLimits, RetryCause, SourceErrorKind, Stall};
+pub use downloader::{
+    LimitedBy, Limits as TransferLimits, RateLimiter, RetryCause, SourceErrorKind, Stall,
+};
 pub use environment::{EnvironmentError, HubToken, hub_endpoint, is_offline, store_root};
 pub use error::{ProvisionError, StorageFault, Unfinished};
 pub use event::{

@@ -24,7 +24,7 @@ use std::{
     },
 };
 
-use downloader::{BootId, ConnectionBudget, Limits};
+use downloader::{BootId, ConnectionBudget, Limits, RateLimiter};
 use model_store::{Commit, ModelStore, RepoId, StoreError};
 use tokio::{sync::mpsc, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
@@ -50,10 +50,14 @@ pub struct ProvisionerSettings {
     pub transfer: Limits,
     /// How many files of one download are fetched at the same time.
     pub parallel_files: usize,
+    /// How many connections all downloads use together.
+    pub connections: usize,
+    /// The limit on bytes a second of all downloads together. It can be changed while they run.
+    pub rate_limit: RateLimiter,
 }
 
 /// What to download.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct DownloadRequest {
     /// The model.
     pub model: ModelReference,
@@ -65,6 +69,9 @@ pub struct DownloadRequest {
     pub all_files: bool,
     /// Fetch again what the store already has.
     pub force_download: bool,
+    /// The limit on bytes a second over all files of the download. It can be changed while the download runs; what
+    /// several downloads share comes at the rate of the most generous.
+    pub rate_limit: RateLimiter,
 }
 
 /// A model that is whole, verified and visible in the store.
@@ -82,7 +89,8 @@ pub struct PublishedModel {
     pub files: u32,
     /// Their bytes.
     pub bytes_total: u64,
-    /// Of these, bytes that came over the network in this download.
+    /// Of these, bytes that came over the network while this download needed them; what several downloads shared counts
+    /// in each of them.
     pub bytes_received: u64,
 }
 
@@ -112,11 +120,11 @@ impl Provisioner {
                 hub: Arc::new(Hub::new(settings.hub, store.root())?),
                 space: Arc::new(SpaceLedger::new(store.clone())),
                 store,
-                connections: ConnectionBudget::new(settings.transfer.connections),
+                connections: ConnectionBudget::new(settings.connections),
                 boot_id: BootId::of_this_machine(),
                 transfer: settings.transfer,
                 parallel_files: settings.parallel_files.max(1),
-                sharing: SharedTransfers::default(),
+                sharing: SharedTransfers::new(settings.rate_limit),
             }),
         })
     }
@@ -194,8 +202,7 @@ impl Inner {
         events
             .send(ProvisionEvent::Phase(ProvisionPhase::Downloading))
             .await?;
-        let force = request.force_download;
-        let fetched = transfers::run(self, &planned, force, events, cancellation, kept).await?;
+        let fetched = transfers::run(self, &planned, request, events, cancellation, kept).await?;
         self.publish(&planned, &fetched, events, cancellation).await
     }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::list::entries;
-use crate::store::is_absent;
+use crate::store::{PARTIAL_SUFFIX, is_absent};
 use crate::{
     BlobName, Commit, ModelStore, RepoId, Revision, StoreError, StoredRepo, StoredSnapshot,
 };
@@ -87,6 +87,7 @@ fn remove_snapshot(stored: &StoredRepo, snapshot: &StoredSnapshot) -> Result<Rem
         bytes_freed += size_of_itself(&path)?;
         remove_file(&path)?;
     }
+    remove_orphans(&stored.path.join("blobs"))?;
     // What other tools noted about the commit.
     let commit = &snapshot.commit;
     remove_file(&stored.path.join("trees").join(format!("{commit}.json")))?;
@@ -98,6 +99,23 @@ fn remove_snapshot(stored: &StoredRepo, snapshot: &StoredSnapshot) -> Result<Rem
         commits: vec![commit.clone()],
         bytes_freed,
     })
+}
+
+/// Removes what stands beside partials, such as their records, where the partial itself is gone.
+fn remove_orphans(blobs: &Path) -> Result<(), StoreError> {
+    let beside = format!("{PARTIAL_SUFFIX}.");
+    for entry in entries(blobs)? {
+        let name = entry.file_name();
+        let partial = name.to_str().and_then(|name| {
+            let (blob, _) = name.split_once(&beside)?;
+            let blob = BlobName::new(blob).ok()?;
+            Some(blobs.join(format!("{blob}{PARTIAL_SUFFIX}")))
+        });
+        if partial.is_some_and(|partial| !partial.exists()) {
+            remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn blobs_of_this_one_alone<'a>(

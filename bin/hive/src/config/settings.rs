@@ -23,6 +23,12 @@ pub struct Settings {
     /// Run this many jobs at once
     #[arg(long, value_name = "N")]
     pub max_jobs: Option<u32>,
+    /// Open this many connections at most for all downloads together
+    #[arg(long, value_name = "N")]
+    pub connections: Option<u32>,
+    /// Receive this many bytes a second at most for all downloads together, such as 20MB, or off
+    #[arg(long, value_name = "RATE")]
+    pub limit_rate: Option<String>,
     /// Accept requests for this host name too; repeatable
     #[arg(long, value_name = "HOST")]
     pub allow_host: Option<Vec<String>>,
@@ -61,24 +67,29 @@ impl Settings {
         };
         let list =
             |name| text(name).map(|value| value.map(|text| text.split(',').map(trimmed).collect()));
-        let read = |name: &'static str, expected| {
-            text(name).map(|value| value.map(|text| (name, text, expected)))
+        let number = |name| {
+            let read = |text: String| {
+                text.parse()
+                    .map_err(|_| ConfigError::invalid(name, text, "a whole number"))
+            };
+            text(name)?.map(read).transpose()
         };
         Ok(Self {
             listen: list("HIVE_LISTEN")?,
-            insecure_http: read("HIVE_INSECURE_HTTP", "true or false")?
-                .map(|(key, text, expected)| match text.as_str() {
+            insecure_http: text("HIVE_INSECURE_HTTP")?
+                .map(|text| match text.as_str() {
                     "1" | "true" => Ok(true),
                     "0" | "false" => Ok(false),
-                    _ => Err(ConfigError::invalid(key, text, expected)),
+                    _ => Err(ConfigError::invalid(
+                        "HIVE_INSECURE_HTTP",
+                        text,
+                        "true or false",
+                    )),
                 })
                 .transpose()?,
-            max_jobs: read("HIVE_MAX_JOBS", "a whole number")?
-                .map(|(key, text, expected)| {
-                    text.parse()
-                        .map_err(|_| ConfigError::invalid(key, text, expected))
-                })
-                .transpose()?,
+            max_jobs: number("HIVE_MAX_JOBS")?,
+            connections: number("HIVE_CONNECTIONS")?,
+            limit_rate: text("HIVE_LIMIT_RATE")?,
             allow_host: list("HIVE_ALLOW_HOST")?,
             model_dir: variable("HIVE_MODEL_DIR")
                 .filter(|value| !value.is_empty())

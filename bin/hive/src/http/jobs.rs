@@ -1,6 +1,7 @@
 //! `/v1/jobs`: one file a verb.
 
 mod cancel;
+mod change;
 mod events;
 mod get;
 mod list;
@@ -30,7 +31,10 @@ const LONGEST_WAIT_SECONDS: u64 = 300;
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route(paths::JOBS, post(submit::submit).get(list::list))
-        .route("/v1/jobs/{id}", get(get::get).delete(cancel::cancel))
+        .route(
+            "/v1/jobs/{id}",
+            get(get::get).delete(cancel::cancel).patch(change::change),
+        )
         .route("/v1/jobs/{id}/events", get(events::events))
 }
 

@@ -9,6 +9,7 @@ use super::{
     app::App,
     json::{receive, strict},
     problems::Refusal,
+    rate_limit,
 };
 use crate::operations;
 
@@ -20,12 +21,7 @@ pub(super) async fn read(app: &App, request: Request) -> Result<SubmitJob, Refus
     let body = strict::parse(&text)?;
     let submit: SubmitJob =
         strict::typed(&body).map_err(|errors| Refusal::invalid(inside_operation(&body, errors)))?;
-    if submit.limit_bytes_per_second.is_some() {
-        return Err(Refusal::invalid(vec![InvalidField {
-            pointer: "/limit_bytes_per_second".to_owned(),
-            detail: "this hive cannot limit the rate of a job, and would not keep to it".to_owned(),
-        }]));
-    }
+    rate_limit::check(submit.limit_bytes_per_second)?;
     app.operations
         .check(&submit.operation)
         .map_err(|errors| Refusal::invalid(below_operation(errors)))?;

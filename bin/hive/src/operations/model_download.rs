@@ -4,7 +4,7 @@ mod figures;
 mod problem;
 mod story;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, convert::Infallible, future::pending};
 
 use hive_api::{
     InvalidField, JobResult, ModelDownload, ModelDownloaded, Phase, Plan, PlanSummary, Problem,
@@ -13,11 +13,11 @@ use hive_api::{
 use job_registry::{JobContext, Stopped, WorkError};
 use model_provisioner::{
     DownloadRequest, ModelReference, ProvisionError, ProvisionEvent, ProvisionPhase, Provisioner,
-    PublishedModel, ReferenceError, check_globs,
+    PublishedModel, RateLimiter, ReferenceError, check_globs,
 };
 use model_store::{Commit, RepoId};
 use problem::{Occasion, problem};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -99,7 +99,10 @@ impl ModelDownloads {
             machine: &self.machine,
             job: None,
         };
-        let request = self.request(spec).map_err(|error| unreadable(&error))?;
+        // A plan fetches no file.
+        let no_limit = RateLimiter::new(None);
+        let request = self.request(spec, no_limit);
+        let request = request.map_err(|error| unreadable(&error))?;
         let plan = self.provisioner.plan(&request, cancellation).await;
         plan.map(figures::plan).map_err(|error| {
             problem(&error, &occasion)
@@ -112,13 +115,22 @@ impl ModelDownloads {
         spec: &ModelDownload,
         context: &JobContext,
     ) -> Result<JobResult, WorkError> {
-        let request = self.request(spec).map_err(|error| unreadable(&error))?;
+        let limit = context.limit_bytes_per_second();
+        let limiter = RateLimiter::new(*limit.borrow());
+        let request = self.request(spec, limiter.clone());
+        let request = request.map_err(|error| unreadable(&error))?;
         let (events, inbox) = mpsc::channel(WAITING_EVENTS);
-        let (outcome, told) = tokio::join!(
-            self.provisioner
-                .download(&request, events, context.cancellation()),
-            Teller::new(context).tell_all(inbox),
-        );
+        let work = async {
+            tokio::join!(
+                self.provisioner
+                    .download(&request, events, context.cancellation()),
+                Teller::new(context).tell_all(inbox),
+            )
+        };
+        let (outcome, told) = tokio::select! {
+            ended = work => ended,
+            never = keep_to(limit, &limiter) => match never {},
+        };
         match outcome {
             Ok(published) => Ok(result(published)),
             Err(early) => {
@@ -147,15 +159,28 @@ impl ModelDownloads {
         }
     }
 
-    fn request(&self, spec: &ModelDownload) -> Result<DownloadRequest, ReferenceError> {
+    fn request(
+        &self,
+        spec: &ModelDownload,
+        rate_limit: RateLimiter,
+    ) -> Result<DownloadRequest, ReferenceError> {
         Ok(DownloadRequest {
             model: ModelReference::parse(&spec.model, Some(&self.hub))?,
             include: spec.include.clone(),
             exclude: spec.exclude.clone(),
             all_files: spec.all_files,
             force_download: spec.force_download,
+            rate_limit,
         })
     }
+}
+
+/// Holds a download to its job's limit, whatever that becomes, for as long as it is polled.
+async fn keep_to(mut limit: watch::Receiver<Option<u64>>, limiter: &RateLimiter) -> Infallible {
+    while limit.changed().await.is_ok() {
+        limiter.set_limit(*limit.borrow_and_update());
+    }
+    pending().await
 }
 
 /// A stored job's reference that this build does not read any more.

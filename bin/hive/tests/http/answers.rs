@@ -42,7 +42,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
     let hive = RunningHive::start().await;
     let cases = [
         (Method::PUT, "/v1/jobs", "GET,HEAD,POST"),
-        (Method::POST, "/v1/jobs/x", "DELETE,GET,HEAD"),
+        (Method::POST, "/v1/jobs/x", "DELETE,GET,HEAD,PATCH"),
         (Method::DELETE, "/v1/hive", "GET,HEAD"),
         (Method::GET, "/v1/plans", "POST"),
     ];

@@ -67,8 +67,44 @@ async fn an_invalid_field_is_named_by_its_pointer_and_makes_no_job() {
     let mut wrong = download_of("a/b");
     wrong["priority"] = json!("urgent");
     assert_eq!(pointers(&hive, &wrong).await, ["/priority"]);
+    let mut idle = download_of("a/b");
+    idle["limit_bytes_per_second"] = json!(0);
+    assert_eq!(pointers(&hive, &idle).await, ["/limit_bytes_per_second"]);
     let jobs: Value = hive.get("/v1/jobs").await.json().await.unwrap();
     assert_eq!(jobs["jobs"], json!([]));
+    hive.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_of_a_job_names_its_limit_and_nothing_else() {
+    let hive = RunningHive::start().await;
+    let _held = hive.hub.hold_api();
+    let path = format!("/v1/jobs/{}", hive.submit("a/b").await);
+    let limit = "/limit_bytes_per_second";
+    let cases = [
+        (json!({}), ""),
+        (json!([20]), ""),
+        (json!({"limit_bytes_per_second": 0}), limit),
+        (json!({"limit_bytes_per_second": -1}), limit),
+        (json!({"limit_bytes_per_second": "20MB"}), limit),
+        (
+            json!({"limit_bytes_per_second": 1, "priority": "high"}),
+            "/priority",
+        ),
+    ];
+    for (body, pointer) in cases {
+        let problem = problem_of(hive.patch(&path, &body).await).await;
+        assert_eq!(problem["code"], "invalid_request", "{body}");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}");
+    }
+    let query = format!("{path}?limit=1");
+    let body = json!({"limit_bytes_per_second": 1});
+    assert_eq!(
+        code_of(hive.patch(&query, &body).await).await,
+        "invalid_request"
+    );
+    let job: Value = hive.get(&path).await.json().await.unwrap();
+    assert_eq!(job["limit_bytes_per_second"], Value::Null);
     hive.stop().await;
 }
 

@@ -4,7 +4,7 @@ use reqwest::{Client, Method, header};
 
 use crate::running_hive::{LIMIT, RunningHive, code_of, raw};
 
-const ROUTES: [(Method, &str); 9] = [
+const ROUTES: [(Method, &str); 10] = [
     (Method::POST, "/v1/jobs"),
     (Method::GET, "/v1/jobs"),
     (Method::GET, "/v1/jobs/019a0000-0000-7000-8000-000000000000"),
@@ -14,6 +14,10 @@ const ROUTES: [(Method, &str); 9] = [
     ),
     (
         Method::DELETE,
+        "/v1/jobs/019a0000-0000-7000-8000-000000000000",
+    ),
+    (
+        Method::PATCH,
         "/v1/jobs/019a0000-0000-7000-8000-000000000000",
     ),
     (Method::POST, "/v1/plans"),

@@ -152,6 +152,38 @@ async fn a_gated_repository_fails_with_the_page_where_access_is_given() {
 }
 
 #[tokio::test]
+async fn a_download_keeps_to_its_limit_until_that_is_lifted() {
+    let hive = start().await;
+    let mut submission = download_of(MODEL);
+    // At this rate the model takes most of an hour.
+    submission["limit_bytes_per_second"] = 64.into();
+    let job: Value = hive
+        .post("/v1/jobs", &submission)
+        .await
+        .json()
+        .await
+        .unwrap();
+    let id = job["job_id"].as_str().unwrap();
+    let path = format!("/v1/jobs/{id}");
+    let mut frames = Frames::of(hive.get(&format!("{path}/events")).await);
+    loop {
+        let frame = frames.next().await.unwrap();
+        if frame.event == "progress" && frame.data["limited_by"] == "rate_limit" {
+            break;
+        }
+    }
+    let lifted = serde_json::json!({"limit_bytes_per_second": null});
+    hive.patch(&path, &lifted).await;
+    let rest = frames.rest().await;
+    assert!(
+        rest.iter()
+            .any(|frame| frame.data["code"] == "rate_limit_changed")
+    );
+    assert_eq!(rest.last().unwrap().event, "succeeded");
+    hive.stop().await;
+}
+
+#[tokio::test]
 async fn a_cut_body_is_told_and_tried_again() {
     let hive = start().await;
     let _cut = hive

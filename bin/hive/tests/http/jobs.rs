@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::running_hive::{LIMIT, RunningHive, code_of, download_of};
+use crate::running_hive::{LIMIT, RunningHive, code_of, download_of, problem_of};
 
 #[tokio::test]
 async fn a_job_is_accepted_at_once_while_the_hub_answers_nothing() {
@@ -108,6 +108,41 @@ async fn a_look_that_waits_answers_when_something_happens() {
 }
 
 #[tokio::test]
+async fn a_limit_is_submitted_changed_and_lifted_until_the_job_ends() {
+    let hive = RunningHive::start().await;
+    let _held = hive.hub.hold_api();
+    let mut submission = download_of("a/b");
+    submission["limit_bytes_per_second"] = json!(1_000_000);
+    let job: Value = hive
+        .post("/v1/jobs", &submission)
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(job["limit_bytes_per_second"], 1_000_000);
+    let path = job["links"]["self"].as_str().unwrap();
+    for limit in [json!(20_000_000), Value::Null] {
+        let body = json!({ "limit_bytes_per_second": limit });
+        let answer = hive.patch(path, &body).await;
+        assert_eq!(answer.status(), 200);
+        let changed: Value = answer.json().await.unwrap();
+        assert_eq!(changed["limit_bytes_per_second"], limit);
+    }
+
+    let body = json!({"limit_bytes_per_second": 1});
+    hive.delete(&format!("{path}?wait_seconds=10")).await;
+    let problem = problem_of(hive.patch(path, &body).await).await;
+    assert_eq!(
+        (&problem["status"], &problem["code"]),
+        (&json!(409), &json!("wrong_state"))
+    );
+    assert!(problem["hint"].is_string() && problem["reason"].is_string());
+    let unknown = "/v1/jobs/019a0000-0000-7000-8000-000000000000";
+    assert_eq!(code_of(hive.patch(unknown, &body).await).await, "not_found");
+    hive.stop().await;
+}
+
+#[tokio::test]
 async fn a_model_that_a_job_works_on_is_not_removed() {
     let hive = RunningHive::start().await;
     let _held = hive.hub.hold_api();
@@ -115,7 +150,7 @@ async fn a_model_that_a_job_works_on_is_not_removed() {
     hive.get(&format!("/v1/jobs/{id}?wait_seconds=10&after=1"))
         .await;
     let answer = hive.delete("/v1/models?repo=org/name").await;
-    let problem = crate::running_hive::problem_of(answer).await;
+    let problem = problem_of(answer).await;
     assert_eq!(problem["code"], "model_in_use");
     assert!(problem["detail"].as_str().unwrap().contains(&id));
     assert_eq!(

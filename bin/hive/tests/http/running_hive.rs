@@ -83,6 +83,14 @@ impl RunningHive {
             .unwrap()
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Response {
+        self.request(Method::PATCH, path)
+            .json(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
     /// Submits a download and gives its id.
     pub(crate) async fn submit(&self, model: &str) -> String {
         let answer = self.post("/v1/jobs", &download_of(model)).await;

@@ -126,7 +126,7 @@ mod tests {
             (
                 "keeper model download a/b --limit-rate fast",
                 "`fast` is no value for `--limit-rate <RATE>`",
-                "a rate is a number above zero and a unit, such as 20MB or 500kB",
+                "a rate is a number above zero and a unit, such as 20MB or 500kB, and `off` is no limit",
             ),
             (
                 "keeper model download a/b --priority urgent",

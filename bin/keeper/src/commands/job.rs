@@ -1,6 +1,7 @@
 //! Jobs: look at them, watch them, stop them.
 
 pub(super) mod cancel;
+pub(super) mod limit;
 pub(super) mod list;
 pub(super) mod retry;
 pub(super) mod show;

@@ -60,6 +60,8 @@ mod tests {
             proxy: None,
             ca_file: None,
             listen: Vec::new(),
+            connections: 16,
+            limit_bytes_per_second: None,
             running_jobs: 0,
             queued_jobs: 0,
             uptime_seconds: 0,

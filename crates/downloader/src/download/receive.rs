@@ -1,5 +1,6 @@
 //! Receiving one file over as many ranges as are worth it.
 
+mod held_back;
 mod range;
 
 use std::pin::Pin;
@@ -10,6 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use self::held_back::HeldBack;
 use self::range::RangeRun;
 use super::DownloadSpec;
 use crate::connections::{Member, Permit};
@@ -47,6 +49,12 @@ pub(super) struct Reception<'a, S> {
     meter: &'a TransferMeter,
     writer: &'a Writer,
     member: Member,
+    /// Waits for the disk and the hash.
+    writing: HeldBack,
+    /// Waits for our own limits on bytes a second.
+    rate_limited: HeldBack,
+    /// The most connections that the file can use.
+    most: usize,
     state: Mutex<State<'a>>,
 }
 
@@ -57,12 +65,12 @@ struct State<'a> {
     is_whole: bool,
     retries: RetryBudget<'a>,
     growth: Growth,
+    /// The connections that make its job as strong as any other.
+    equal_part: usize,
     /// Nothing is opened before: the server asked to wait.
     not_before: Instant,
     /// How long an answer takes to begin.
     first_byte: Duration,
-    /// Time in which ranges had bytes and waited for our own disk, hash or limit, since the last look.
-    held_back: Duration,
 }
 
 impl<'a, S: Source> Reception<'a, S> {
@@ -78,7 +86,7 @@ impl<'a, S: Source> Reception<'a, S> {
         let most = if spec.size_bytes < spec.limits.split_from_bytes {
             1
         } else {
-            spec.limits.connections.max(1)
+            spec.limits.connections.clamp(1, spec.connections.most())
         };
         Self {
             spec,
@@ -86,14 +94,17 @@ impl<'a, S: Source> Reception<'a, S> {
             meter,
             writer,
             member: spec.connections.join(),
+            writing: HeldBack::new(),
+            rate_limited: HeldBack::new(),
+            most,
             state: Mutex::new(State {
                 retries: RetryBudget::new(&spec.limits, here.bytes()),
                 map: SegmentMap::new(spec.size_bytes, here),
                 is_whole: false,
                 growth: Growth::new(spec.limits.first_connections.clamp(1, most), most, now),
+                equal_part: 0,
                 not_before: now,
                 first_byte: Duration::ZERO,
-                held_back: Duration::ZERO,
             }),
         }
     }
@@ -118,6 +129,7 @@ impl<'a, S: Source> Reception<'a, S> {
     fn go_whole(&self) {
         let mut state = self.state();
         state.is_whole = true;
+        state.equal_part = 0;
         state.map.keep_front_alone();
         let bytes = state.map.received_bytes();
         state.retries = RetryBudget::new(&self.spec.limits, bytes);
@@ -188,9 +200,9 @@ impl<'a, S: Source> Reception<'a, S> {
         let turns = 2 * wanted as u64;
         let window = self.spec.limits.window_bytes;
         let left = self.spec.size_bytes - state.map.received_bytes();
-        let soon = match state.growth.rate_of_one() {
+        let soon = match state.growth.rate() {
             0 => u64::MAX,
-            rate => rate.saturating_mul(RANGE_SECONDS),
+            rate => rate.saturating_mul(RANGE_SECONDS) / wanted as u64,
         };
         Rules {
             reach: self.writer.hashed_bytes().saturating_add(window),
@@ -204,15 +216,30 @@ impl<'a, S: Source> Reception<'a, S> {
         let mut guard = self.state();
         let state = &mut *guard;
         let receiving = self.meter.ranges_receiving();
-        let held_back = std::mem::take(&mut state.held_back);
+        let (rate_limited, writing) = (self.rate_limited.take(), self.writing.take());
+        let is_most_of_it = |time: Duration| time * 2 > TICK * receiving;
+        let is_rate_limited = is_most_of_it(rate_limited);
         state.growth.sample(&Sample {
             now,
             bytes: self.meter.bytes_received(),
             receiving: receiving as usize,
-            is_held_back: held_back * 2 > TICK * receiving,
+            is_held_back: is_most_of_it(rate_limited + writing),
+            is_rate_limited,
             first_byte: state.first_byte,
         });
-        if self.member.is_contended() && !state.is_whole {
+        let equal_part = self.member.wish(state.wished()).min(self.most);
+        // One that takes its time by order, or spares a server, wants no more than it has.
+        let is_content = is_rate_limited && self.spec.rate_limits.is_held_by_a_waiter()
+            || state.growth.rate() == 0
+            || state.is_whole;
+        state.equal_part = if is_content { 0 } else { equal_part };
+        if state.is_whole {
+            return;
+        }
+        if is_rate_limited {
+            state.map.keep_first(state.wanted());
+        }
+        if self.member.is_contended() {
             let longest = self.rules(state).longest;
             state.map.shorten(longest);
         }
@@ -225,7 +252,12 @@ impl<'a, S: Source> Reception<'a, S> {
 
 impl State<'_> {
     /// How many ranges should be in flight.
-    const fn wanted(&self) -> usize {
+    fn wanted(&self) -> usize {
+        self.wished().max(self.equal_part)
+    }
+
+    /// How many there would be if there were no other job.
+    const fn wished(&self) -> usize {
         if self.is_whole {
             1
         } else {

@@ -20,7 +20,7 @@ const KINDS: &[(SourceErrorKind, Persistence)] = &[
 #[test]
 fn every_kind_of_failure_is_tried_again_as_the_table_says() {
     for (kind, expected) in KINDS {
-        assert_eq!(persistence(*kind), *expected, "{kind}");
+        assert_eq!(kind.persistence(), *expected, "{kind}");
     }
 }
 
@@ -33,7 +33,7 @@ fn every_status_is_tried_again_as_the_table_says() {
             _ => Persistence::Never,
         };
         assert_eq!(
-            persistence(SourceErrorKind::Status(status)),
+            SourceErrorKind::Status(status).persistence(),
             expected,
             "{status}"
         );
@@ -140,10 +140,15 @@ fn a_network_that_is_gone_is_waited_for_without_counting_and_not_for_ever() {
     let day = Duration::from_hours(24);
     let minute = Duration::from_mins(1);
     let almost = Duration::from_mins(24 * 60 - 1);
-    for after in [Duration::ZERO, minute, almost] {
+    for (after, wait_seconds) in [(Duration::ZERO, 1), (minute, 2), (minute * 2, 4)] {
         let notice = lose(after, 0).unwrap();
-        assert_eq!((notice.tries, notice.wait), (None, minute));
+        let wait = Duration::from_secs(wait_seconds);
+        assert_eq!((notice.tries, notice.wait), (None, wait));
     }
+    for minutes in 3..60 {
+        assert!(lose(minute * minutes, 0).unwrap().wait <= minute);
+    }
+    assert_eq!(lose(almost, 0).unwrap().wait, minute);
     assert!(lose(almost, 1).is_ok(), "progress renews the patience");
     assert!(lose(day, 1).is_ok());
     assert!(lose(day * 2, 1).is_err());

@@ -155,3 +155,21 @@ proptest! {
         prop_assert!(times.iter().all(|times| *times == 1));
     }
 }
+
+#[test]
+fn of_too_many_ranges_those_nearest_to_the_front_go_on_and_no_byte_is_lost() {
+    let mut map = SegmentMap::new(400, Segments::default());
+    let rules = Rules {
+        reach: u64::MAX,
+        longest: 100,
+        shortest: 10,
+    };
+    let ids: Vec<_> = (0..4).map(|_| map.assign(rules).unwrap().0).collect();
+    map.advance(ids[2], 30);
+    map.keep_first(2);
+    let left: Vec<_> = ids.iter().map(|id| map.left(*id)).collect();
+    assert_eq!(left, [0..100, 100..200, 230..230, 300..300]);
+    map.end(ids[2]);
+    map.end(ids[3]);
+    assert_eq!(map.assign(rules).unwrap().1, 230..330);
+}

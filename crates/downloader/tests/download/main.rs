@@ -6,9 +6,11 @@
 
 mod cancel;
 mod disk;
+mod fairness;
 mod line;
 mod network;
 mod ranges;
+mod rate_limit;
 mod resume;
 mod retry;
 mod script;

@@ -1,11 +1,17 @@
 //! Without a network a download waits and says so; it does not count tries and does not die in the night.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use downloader::{DownloadError, RetryCause, SourceErrorKind, TransferState};
-use tokio::time::Instant;
+use downloader::{
+    ByteStream, DownloadError, OpenReason, RetryCause, Source, SourceError, SourceErrorKind,
+    TransferState,
+};
+use tokio::time::{Instant, sleep};
 
-use crate::script::{Bench, Open, Script, Step, failure, whole, with_moving_clock};
+use crate::line::{Line, Troubles};
+use crate::ranges::parallel;
+use crate::script::{Bench, Open, Script, Step, content, failure, whole, with_moving_clock};
 
 fn gone() -> Open {
     Open::Fail(failure(SourceErrorKind::Dns))
@@ -65,4 +71,38 @@ async fn patience_ends_with_what_was_wrong_and_what_came_is_kept() {
     assert_eq!(source.kind, SourceErrorKind::Dns);
     assert!(begun.elapsed() >= Duration::from_mins(10));
     assert_eq!(bench.snapshot().bytes_done, 2);
+}
+
+/// A line that is not there for a while: every range finds that out after a time of its own.
+struct Unplugged {
+    line: Line,
+    back_at: Instant,
+}
+
+impl Source for Unplugged {
+    async fn open(&self, range: Range<u64>, reason: OpenReason) -> Result<ByteStream, SourceError> {
+        if Instant::now() < self.back_at {
+            sleep(Duration::from_millis(range.start % 3000)).await;
+            return Err(failure(SourceErrorKind::Connect));
+        }
+        self.line.open(range, reason).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn d27_ranges_that_miss_the_same_network_knock_together_and_are_counted_once() {
+    let content = content(200_000);
+    let bench = parallel(&content, 8);
+    let source = Unplugged {
+        line: Line::new(&content, Troubles::NONE),
+        back_at: Instant::now() + Duration::from_mins(10),
+    };
+
+    let work = downloader::download(&bench.spec, &source, &bench.meter, &bench.cancellation);
+    let verified = with_moving_clock(work).await.unwrap();
+
+    assert_eq!(std::fs::read(verified.path()).unwrap(), content);
+    let tries: Vec<u32> = bench.notices().iter().map(|it| it.try_number).collect();
+    let in_order: Vec<u32> = (2..).take(tries.len()).collect();
+    assert_eq!(tries, in_order);
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use downloader::{
     BootId, ByteStream, ConnectionBudget, Digest, DownloadError, DownloadSpec, Limits, OnEnd,
-    OpenReason, RetryNotice, Source, SourceError, SourceErrorKind, TransferMeter, TransferSnapshot,
-    VerifiedPartial, download,
+    OpenReason, RateLimiter, RateLimits, RetryNotice, Source, SourceError, SourceErrorKind,
+    TransferMeter, TransferSnapshot, VerifiedPartial, download,
 };
 use futures_util::stream;
 use sha2::Digest as _;
@@ -171,8 +171,8 @@ impl Bench {
                 partial: folder.path().join("blob.hive-partial"),
                 on_end: OnEnd::Keep,
                 limits: Limits::default(),
-                connections: ConnectionBudget::new(16),
-                rate_limits: Vec::new(),
+                connections: ConnectionBudget::new(16).share(),
+                rate_limits: RateLimits::new(RateLimiter::new(None)),
                 boot_id: BootId::new("this boot"),
             },
             folder,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hive_api::{JobState, ModelDownload, Operation, Priority, Problem, ProblemCode, SubmitJob};
+use hive_api::{
+    ChangeJob, JobState, ModelDownload, Operation, Priority, Problem, ProblemCode, SubmitJob,
+};
 use hive_client::{
     CancelJob, ClientError, Endpoint, HiveClient, HttpEndpoint, IdempotencyKey, JobFilter,
 };
@@ -119,6 +121,19 @@ async fn a_cancel_says_how_long_to_wait_and_what_to_discard() {
             format!("DELETE /v1/jobs/{id}?wait_seconds=5&discard_partial=true HTTP/1.1"),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_limit_that_is_lifted_is_said_and_not_left_out() {
+    let hive = ScriptedHive::start(vec![Step::Send(json("200 OK", &job()))]).await;
+    let id = job().job_id;
+    let lifted = ChangeJob {
+        limit_bytes_per_second: None,
+    };
+    hive.client.change(id, &lifted).await.unwrap();
+    let requests = hive.requests();
+    assert!(requests[0].starts_with(&format!("PATCH /v1/jobs/{id} HTTP/1.1")));
+    assert!(requests[0].ends_with(r#"{"limit_bytes_per_second":null}"#));
 }
 
 #[tokio::test]

@@ -3,14 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use hive_api::{
-    JobId, JobResult, JobState, ModelDownload, ModelDownloaded, Operation, Priority, SubmitJob,
+    ChangeJob, JobId, JobResult, JobState, ModelDownload, ModelDownloaded, Operation, Priority,
+    SubmitJob,
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{JobRegistry, Submission};
 use crate::{
-    JobContext, PauseError, RegistryError, RegistrySettings, RunJob, Stopped, SubmitError,
+    ChangeError, JobContext, RegistryError, RegistrySettings, RunJob, Stopped, SubmitError,
     WorkError,
 };
 
@@ -155,6 +156,12 @@ async fn a_cancel_on_a_full_disk_stops_the_work_and_wins_over_its_result() {
     stage.cancel_without_room(id).await;
 
     stage.free_disk().await;
+    let limit_bytes_per_second = Some(1);
+    let change = ChangeJob {
+        limit_bytes_per_second,
+    };
+    let changed = stage.registry.change(id, change).await;
+    assert!(matches!(changed, Err(ChangeError::WrongState { .. })));
     assert!(work.context.begin_publishing().await.is_err());
     work.end(Ok(result())).await;
     assert_eq!(stage.ended(id).await, JobState::Cancelled);
@@ -223,7 +230,7 @@ async fn a_job_in_a_state_of_a_newer_hive_can_be_cancelled_and_nothing_else() {
     assert_eq!(job.state.as_str(), "dreaming");
     for refused in [registry.pause(id).await, registry.resume(id).await] {
         let says_why =
-            |error| matches!(error, PauseError::WrongState { state } if state == job.state);
+            |error| matches!(error, ChangeError::WrongState { state } if state == job.state);
         assert!(refused.is_err_and(says_why));
     }
     let job = registry.cancel(id).await.unwrap().unwrap();

@@ -71,7 +71,6 @@ impl Scheduler {
         let context = JobContext {
             operation: Arc::new(operation.clone()),
             attempt: change.job.attempt,
-            limit_bytes_per_second: before.limit_bytes_per_second,
             cancellation: cancellation.clone(),
             live: Arc::clone(live),
             requests: self.requests.clone(),

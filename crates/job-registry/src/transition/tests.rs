@@ -8,11 +8,12 @@ use super::{
 };
 use hive_api::JobState::{self, *};
 
-const TRIGGERS: [Trigger; 9] = [
+const TRIGGERS: [Trigger; 10] = [
     Start,
     Cancel,
     Pause,
     Resume,
+    Adjust,
     BeginPublishing,
     WorkSucceeded,
     WorkFailed,
@@ -21,18 +22,18 @@ const TRIGGERS: [Trigger; 9] = [
 ];
 
 #[rustfmt::skip]
-const TABLE: [(Standing, [Transition; 9]); 10] = [
-    //                Start        Cancel          Pause        Resume      BeginPublishing  WorkSucceeded  WorkFailed     WorkStopped    HiveRestarted
-    (In(Queued),     [To(Running), To(Cancelled),  To(Paused),  Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
-    (In(Running),    [Refuse,      To(Cancelling), To(Pausing), Refuse,     Publish,         To(Succeeded), To(Failed),    To(Failed),    To(Queued)]),
-    (Publishing,     [Refuse,      Stay,           Refuse,      Refuse,     Stay,            To(Succeeded), To(Failed),    To(Failed),    To(Queued)]),
-    (In(Pausing),    [Refuse,      To(Cancelling), Stay,        Refuse,     Refuse,          To(Paused),    To(Paused),    To(Paused),    To(Paused)]),
-    (In(Paused),     [Refuse,      To(Cancelled),  Stay,        To(Queued), Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
-    (In(Cancelling), [Refuse,      Stay,           Refuse,      Refuse,     Refuse,          To(Cancelled), To(Cancelled), To(Cancelled), To(Cancelled)]),
-    (In(Succeeded),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
-    (In(Failed),     [Refuse,      Stay,           Refuse,      Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
-    (In(Cancelled),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
-    (Unknown,        [Refuse,      To(Cancelled),  Refuse,      Refuse,     Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+const TABLE: [(Standing, [Transition; 10]); 10] = [
+    //                Start        Cancel          Pause        Resume      Adjust  BeginPublishing  WorkSucceeded  WorkFailed     WorkStopped    HiveRestarted
+    (In(Queued),     [To(Running), To(Cancelled),  To(Paused),  Refuse,     Stay,   Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+    (In(Running),    [Refuse,      To(Cancelling), To(Pausing), Refuse,     Stay,   Publish,         To(Succeeded), To(Failed),    To(Failed),    To(Queued)]),
+    (Publishing,     [Refuse,      Stay,           Refuse,      Refuse,     Stay,   Stay,            To(Succeeded), To(Failed),    To(Failed),    To(Queued)]),
+    (In(Pausing),    [Refuse,      To(Cancelling), Stay,        Refuse,     Stay,   Refuse,          To(Paused),    To(Paused),    To(Paused),    To(Paused)]),
+    (In(Paused),     [Refuse,      To(Cancelled),  Stay,        To(Queued), Stay,   Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+    (In(Cancelling), [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          To(Cancelled), To(Cancelled), To(Cancelled), To(Cancelled)]),
+    (In(Succeeded),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+    (In(Failed),     [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+    (In(Cancelled),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+    (Unknown,        [Refuse,      To(Cancelled),  Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
 ];
 
 #[test]

@@ -1,7 +1,7 @@
 //! A cancel is durable when it is answered, ends the work, and is told only when nothing of the job runs any more.
 
 use hive_api::{JobState, Phase};
-use job_registry::{LogLine, PauseError};
+use job_registry::{ChangeError, LogLine};
 
 use crate::stage::{Stage, result, state};
 
@@ -120,7 +120,7 @@ async fn a_paused_job_gives_back_its_slot_and_goes_on_when_it_is_resumed() {
     assert_eq!(state(&job), JobState::Pausing);
     let resumed = stage.registry.resume(id).await;
     let pausing = JobState::Pausing.into();
-    assert!(matches!(resumed, Err(PauseError::WrongState { state }) if state == pausing));
+    assert!(matches!(resumed, Err(ChangeError::WrongState { state }) if state == pausing));
     work.told_to_stop().await;
     work.stop();
 

@@ -5,6 +5,7 @@
 )]
 
 mod cancelling;
+mod changing;
 mod listing;
 mod queueing;
 mod random_commands;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use hive_api::{
-    Event, JobId,
+    ChangeJob, Event, JobId,
     JobState::{self, Cancelled, Cancelling, Failed, Paused, Pausing, Queued, Running, Succeeded},
 };
 use proptest::prelude::*;
@@ -18,6 +18,7 @@ enum Command {
     Cancel(usize),
     Pause(usize),
     Resume(usize),
+    Limit(usize, Option<u64>),
     Publish(usize),
     Succeed(usize),
     Fail(usize),
@@ -32,6 +33,8 @@ fn command() -> impl Strategy<Value = Command> {
         3 => job.clone().prop_map(Command::Cancel),
         2 => job.clone().prop_map(Command::Pause),
         2 => job.clone().prop_map(Command::Resume),
+        2 => (job.clone(), proptest::option::of(1..3_u64))
+            .prop_map(|(job, limit)| Command::Limit(job, limit)),
         2 => job.clone().prop_map(Command::Publish),
         2 => job.clone().prop_map(Command::Succeed),
         2 => job.clone().prop_map(Command::Fail),
@@ -50,6 +53,7 @@ struct ModelJob {
     state: JobState,
     publishing: bool,
     attempt: u32,
+    limit: Option<u64>,
     history: Vec<String>,
 }
 
@@ -90,6 +94,17 @@ impl ModelJob {
             self.go(Queued);
         }
         granted
+    }
+
+    fn limit(&mut self, limit: Option<u64>) -> bool {
+        if self.state == Cancelling || self.state.has_ended() {
+            return false;
+        }
+        if self.limit != limit {
+            self.limit = limit;
+            self.history.push("rate_limit_changed".to_owned());
+        }
+        true
     }
 
     fn publish(&mut self) -> bool {
@@ -151,6 +166,7 @@ impl Pair {
                     state: Queued,
                     publishing: false,
                     attempt: 0,
+                    limit: None,
                     history: Vec::new(),
                 };
                 job.go(Queued);
@@ -164,6 +180,7 @@ impl Pair {
             Command::Cancel(job)
             | Command::Pause(job)
             | Command::Resume(job)
+            | Command::Limit(job, _)
             | Command::Publish(job)
             | Command::Succeed(job)
             | Command::Fail(job)
@@ -188,6 +205,13 @@ impl Pair {
             }
             Command::Pause(_) => assert_eq!(registry.pause(id).await.is_ok(), job.pause()),
             Command::Resume(_) => assert_eq!(registry.resume(id).await.is_ok(), job.resume()),
+            Command::Limit(_, limit_bytes_per_second) => {
+                let change = ChangeJob {
+                    limit_bytes_per_second,
+                };
+                let granted = registry.change(id, change).await.is_ok();
+                assert_eq!(granted, job.limit(limit_bytes_per_second));
+            }
             Command::Publish(_) => {
                 if let Some(work) = self.work.get(&at) {
                     let published = work.context.begin_publishing().await;
@@ -213,7 +237,8 @@ impl Pair {
     async fn agree(&mut self) {
         for at in self.model.start() {
             let work = self.stage.started().await;
-            let attempt = self.model.jobs[at].attempt;
+            let ModelJob { attempt, limit, .. } = self.model.jobs[at];
+            assert_eq!(*work.context.limit_bytes_per_second().borrow(), limit);
             assert_eq!(
                 (work.context.job_id(), work.context.attempt()),
                 (self.ids[at], attempt)
@@ -225,6 +250,7 @@ impl Pair {
             let real = within(self.stage.registry.wait_past(*id, sequence - 1)).await;
             let real = real.unwrap().unwrap();
             assert_eq!((state(&real), real.sequence), (job.state, sequence));
+            assert_eq!(real.limit_bytes_per_second, job.limit);
         }
         assert!(self.stage.starts.is_empty());
     }
@@ -238,6 +264,7 @@ impl Pair {
                 let told = match &frame.event {
                     Event::State(event) => event.state.as_str(),
                     Event::Phase(event) => event.phase.known().unwrap().as_str(),
+                    Event::Log(line) => line.code.as_deref().unwrap(),
                     last => last.name(),
                 };
                 assert_eq!((frame.id, told), (sequence, expected.as_str()));

@@ -122,7 +122,8 @@ impl Hub {
         {
             return failure::proxy_wants_login(url, &proxy);
         }
-        let kind = failure::kind_of_status(status, code, self.has_token(), Missing::Repository);
+        let kind =
+            failure::kind_of_status(status, code, self.has_token(), Missing::Repository.into());
         let message = context
             .server_message
             .as_deref()

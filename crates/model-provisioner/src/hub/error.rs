@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use downloader::{SourceError, SourceErrorKind};
+use downloader::{Persistence, SourceError, SourceErrorKind};
 
 /// Why a question to the Hub or its CDN has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -21,17 +21,6 @@ pub(crate) struct HubError {
     /// The error below.
     #[source]
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-/// How much a failed question is worth asking again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Persistence {
-    /// The same question gets the same answer.
-    Never,
-    /// A server's trouble: it passes, or it does not pass soon.
-    Tries,
-    /// The Hub cannot be reached: the network may come back in the night.
-    Network,
 }
 
 /// The kinds of it.
@@ -89,28 +78,29 @@ impl HubError {
     }
 
     /// How much it is worth asking again.
-    pub(crate) fn persistence(&self) -> Persistence {
-        match self.kind {
-            _ if self.is_final => Persistence::Never,
-            HubErrorKind::Denied(_) | HubErrorKind::Missing(_) => Persistence::Never,
-            HubErrorKind::Transfer(kind) => match kind {
-                SourceErrorKind::Dns | SourceErrorKind::Connect => Persistence::Network,
-                SourceErrorKind::HeadersTimeout
-                | SourceErrorKind::RateLimited
-                | SourceErrorKind::Proxy
-                | SourceErrorKind::Cut
-                | SourceErrorKind::Status(408 | 425 | 429 | 500 | 502..=504 | 506..) => {
-                    Persistence::Tries
-                }
-                SourceErrorKind::Status(_)
-                | SourceErrorKind::Tls
-                | SourceErrorKind::Unauthorized
-                | SourceErrorKind::NotFound
-                | SourceErrorKind::Changed
-                | SourceErrorKind::BadUpstream
-                | SourceErrorKind::TooManyRedirects => Persistence::Never,
-            },
+    pub(crate) const fn persistence(&self) -> Persistence {
+        if self.is_final {
+            Persistence::Never
+        } else {
+            self.kind.of_source().persistence()
         }
+    }
+}
+
+impl HubErrorKind {
+    /// What it is to a downloader, which knows no Hub.
+    pub(crate) const fn of_source(self) -> SourceErrorKind {
+        match self {
+            Self::Denied(_) => SourceErrorKind::Unauthorized,
+            Self::Missing(_) => SourceErrorKind::NotFound,
+            Self::Transfer(kind) => kind,
+        }
+    }
+}
+
+impl From<Missing> for HubErrorKind {
+    fn from(missing: Missing) -> Self {
+        Self::Missing(missing)
     }
 }
 
@@ -123,11 +113,7 @@ impl From<SourceErrorKind> for HubErrorKind {
 /// The downloader sees the kind; the whole error travels below it.
 impl From<HubError> for SourceError {
     fn from(error: HubError) -> Self {
-        let kind = match error.kind {
-            HubErrorKind::Denied(_) => SourceErrorKind::Unauthorized,
-            HubErrorKind::Missing(_) => SourceErrorKind::NotFound,
-            HubErrorKind::Transfer(kind) => kind,
-        };
+        let kind = error.kind.of_source();
         let source_error = Self::new(kind, format!("{} at {}", error.detail, error.address));
         let source_error = match error.retry_after {
             Some(wait) => source_error.with_retry_after(wait),
@@ -173,42 +159,17 @@ impl fmt::Display for Missing {
 mod tests {
     use super::*;
 
-    fn persistence(kind: impl Into<HubErrorKind>) -> Persistence {
-        HubError::new(kind, "", "").persistence()
-    }
-
     #[test]
-    fn every_kind_of_failure_is_asked_again_as_the_table_says() {
-        use Persistence::{Network, Never, Tries};
-        for (kind, expected) in [
-            (SourceErrorKind::Dns, Network),
-            (SourceErrorKind::Connect, Network),
-            (SourceErrorKind::Tls, Never),
-            (SourceErrorKind::HeadersTimeout, Tries),
-            (SourceErrorKind::RateLimited, Tries),
-            (SourceErrorKind::Unauthorized, Never),
-            (SourceErrorKind::NotFound, Never),
-            (SourceErrorKind::Changed, Never),
-            (SourceErrorKind::BadUpstream, Never),
-            (SourceErrorKind::TooManyRedirects, Never),
-            (SourceErrorKind::Proxy, Tries),
-            (SourceErrorKind::Cut, Tries),
-        ] {
-            assert_eq!(persistence(kind), expected, "{kind}");
-        }
-        assert_eq!(persistence(HubErrorKind::Denied(Denial::Gated)), Never);
-        assert_eq!(persistence(HubErrorKind::Missing(Missing::File)), Never);
-    }
+    fn what_the_hub_refuses_or_lacks_and_what_is_final_is_not_asked_for_again() {
+        let persistence = |kind: HubErrorKind| HubError::new(kind, "", "").persistence();
+        let denied = HubErrorKind::Denied(Denial::Gated);
+        let missing = HubErrorKind::Missing(Missing::File);
+        assert_eq!(persistence(denied), Persistence::Never);
+        assert_eq!(persistence(missing), Persistence::Never);
 
-    #[test]
-    fn every_status_is_asked_again_as_the_table_says() {
-        for status in 0..600 {
-            let expected = match status {
-                408 | 425 | 429 | 500 | 502..=504 | 506..=599 => Persistence::Tries,
-                _ => Persistence::Never,
-            };
-            let kind = SourceErrorKind::Status(status);
-            assert_eq!(persistence(kind), expected, "{status}");
-        }
+        let mut error = HubError::new(SourceErrorKind::HeadersTimeout, "", "");
+        assert_eq!(error.persistence(), Persistence::Full);
+        error.is_final = true;
+        assert_eq!(error.persistence(), Persistence::Never);
     }
 }

@@ -11,6 +11,10 @@ use super::{Denial, HubError, HubErrorKind, Missing, client::LookupFailed, rate_
 /// The longest server message that is passed on.
 const MAX_MESSAGE_CHARACTERS: usize = 300;
 
+/// What a bare 404 means for a file that the Hub has listed at a commit, which does not change: that somebody else
+/// answered, a portal or a gateway. The Hub says `EntryNotFound`.
+pub(crate) const LISTED_FILE_IS_GONE: SourceErrorKind = SourceErrorKind::BadUpstream;
+
 /// Host and path of an address: what may be logged of it.
 pub(crate) fn address(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -20,14 +24,18 @@ pub(crate) fn address(url: &Url) -> String {
     }
 }
 
-/// What the Hub means by an answer that is no success.
-pub(crate) fn of_response(response: &Response, has_token: bool, default: Missing) -> HubError {
+/// What the Hub means by an answer that is no success; `default` is what it means by a 404 that does not say.
+pub(crate) fn of_response(
+    response: &Response,
+    has_token: bool,
+    default: impl Into<HubErrorKind>,
+) -> HubError {
     let headers = response.headers();
     let code = text(headers, "x-error-code");
     let status = response.status();
     let message = text(headers, "x-error-message").unwrap_or_else(|| status.as_str());
     let mut error = HubError::new(
-        kind_of_status(status, code, has_token, default),
+        kind_of_status(status, code, has_token, default.into()),
         address(response.url()),
         clean(message),
     );
@@ -40,7 +48,7 @@ pub(crate) fn kind_of_status(
     status: StatusCode,
     error_code: Option<&str>,
     has_token: bool,
-    default: Missing,
+    default: HubErrorKind,
 ) -> HubErrorKind {
     match (status.as_u16(), error_code) {
         (401, Some("GatedRepo")) if !has_token => HubErrorKind::Denied(Denial::GatedWithoutToken),
@@ -51,7 +59,7 @@ pub(crate) fn kind_of_status(
         (404, Some("RepoNotFound")) => HubErrorKind::Missing(Missing::Repository),
         (404, Some("RevisionNotFound")) => HubErrorKind::Missing(Missing::Revision),
         (404, Some("EntryNotFound")) => HubErrorKind::Missing(Missing::File),
-        (404, _) => HubErrorKind::Missing(default),
+        (404, _) => default,
         (407, _) => SourceErrorKind::Proxy.into(),
         (429, _) => SourceErrorKind::RateLimited.into(),
         (status, _) => SourceErrorKind::Status(status).into(),
@@ -75,6 +83,10 @@ pub(crate) fn of_request(error: reqwest::Error, url: &Url, proxy: Option<&str>) 
             source: Some(Box::new(error)),
             ..HubError::new(SourceErrorKind::Proxy, address(url), detail)
         };
+    }
+    if find::<serde_json::Error>(&error).is_some() {
+        let detail = "the answer is no JSON, as when a network shows its log-in page";
+        return nonsense(url, detail);
     }
     let kind = if is_lookup {
         SourceErrorKind::Dns
@@ -206,7 +218,7 @@ mod tests {
             (407, None, true, Transfer(SourceErrorKind::Proxy)),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            let seen = kind_of_status(status, code, has_token, Missing::Revision);
+            let seen = kind_of_status(status, code, has_token, Missing::Revision.into());
             assert_eq!(seen, kind, "{status} {code:?}");
         }
     }

@@ -20,7 +20,7 @@ use reqwest::{
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{Denial, Hub, HubError, Missing, failure, redirect};
+use super::{Denial, Hub, HubError, failure, failure::LISTED_FILE_IS_GONE, redirect};
 
 /// How often a refused signed address is renewed before the refusal is believed.
 const RENEWALS: usize = 3;
@@ -175,7 +175,7 @@ impl HubFile {
                 return Err(failure::of_response(
                     &response,
                     self.hub.has_token(),
-                    Missing::File,
+                    LISTED_FILE_IS_GONE,
                 ));
             }
         }

@@ -8,7 +8,7 @@ use reqwest::{
 };
 use url::Url;
 
-use super::{Hub, HubError, Missing, failure, redirect};
+use super::{Hub, HubError, failure, failure::LISTED_FILE_IS_GONE, redirect};
 
 /// A resolved file.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ impl Hub {
                 return Err(failure::of_response(
                     &response,
                     self.has_token(),
-                    Missing::File,
+                    LISTED_FILE_IS_GONE,
                 ));
             }
             check_commit(headers, commit, &url)?;

@@ -63,7 +63,8 @@ impl FileJob {
             let joining = self.join(&identity, address.as_ref());
             let ticket = self.unless_cancelled(async { Ok(joining.await) }).await?;
             let is_first = ticket.is_first;
-            let landed = match self.follow(ticket, &identity).await? {
+            let (end, received) = self.follow(ticket, &identity).await?;
+            let landed = match end {
                 Ok(landed) => landed,
                 // The way to another repository is closed. That says nothing about the way to this one.
                 Err(error)
@@ -74,7 +75,8 @@ impl FileJob {
                 }
                 Err(error) => return Err(error.of_file(self.target.path.as_str())),
             };
-            if let ControlFlow::Break(received) = self.land(&landed, &identity).await? {
+            let landing = self.land(&landed, received, &identity).await?;
+            if let ControlFlow::Break(received) = landing {
                 return self.verified(&identity, received).await;
             }
         }
@@ -148,17 +150,20 @@ impl FileJob {
             identity: identity.clone(),
             address: address.cloned(),
             force: !self.may_reuse(identity),
+            connections: self.transfers.connections.clone(),
         };
+        let rate_limit = self.transfers.rate_limit.clone();
         let work = |line| transfer.run(line);
-        inner.sharing.join(identity.digest, work).await
+        inner.sharing.join(identity.digest, rate_limit, work).await
     }
 
-    /// Waits for the transfer's end and tells what happens to it. After a cancel the place at it is given up.
+    /// Waits for the transfer's end and tells what happens to it; gives with the end the bytes that came meanwhile.
+    /// After a cancel the place at it is given up.
     async fn follow(
         &self,
         mut ticket: Ticket<End>,
         identity: &Identity,
-    ) -> Result<End, ProvisionError> {
+    ) -> Result<(End, u64), ProvisionError> {
         let Transfers {
             planned,
             events,
@@ -186,12 +191,12 @@ impl FileJob {
                 None => break None,
             }
         };
-        board.ended(index);
+        let received = board.ended(index, &identity.blob);
         let Some(outcome) = outcome else {
             ticket.leave().await;
             return Err(ProvisionError::Cancelled);
         };
-        Ok(end_of(outcome))
+        Ok((end_of(outcome), received))
     }
 
     /// After a cancel nobody needs to hear of it.
@@ -227,11 +232,13 @@ impl FileJob {
         }
     }
 
-    /// Has the blob in this repository too, and says how many bytes of it this download counts as received. Goes on
-    /// where another program fetched it and this download is to fetch it itself.
+    /// Has the blob in this repository too, and says how many of the `received` bytes this download counts: those of a
+    /// blob that is there under two paths once, those of one that came twice because it was wrong no more than its
+    /// size. Goes on where another program fetched it and this download is to fetch it itself.
     async fn land(
         &self,
         landed: &Landed,
+        received: u64,
         identity: &Identity,
     ) -> Result<ControlFlow<u64>, ProvisionError> {
         if !landed.is_fetched && !self.may_reuse(identity) {
@@ -243,10 +250,13 @@ impl FileJob {
             blocking(move || landing::take_over(&identity.blob, identity.bytes, &from, &own))
                 .await?;
         }
-        if landed.is_fetched {
-            self.transfers.note_fetched(&identity.blob);
-        }
-        Ok(ControlFlow::Break(landed.count(identity.bytes)))
+        let counts = landed.is_fetched && self.transfers.note_fetched(&identity.blob);
+        let received = if counts {
+            received.min(identity.bytes)
+        } else {
+            0
+        };
+        Ok(ControlFlow::Break(received))
     }
 
     async fn verified(

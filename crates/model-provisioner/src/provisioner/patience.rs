@@ -3,14 +3,14 @@
 
 use std::{future::Future, time::Duration};
 
-use downloader::{RetryCause, SourceErrorKind};
+use downloader::{Persistence, RetryCause};
 use model_store::RepoId;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{events::Events, progress::Board};
 use crate::{
-    HubErrorKind, HubLimits, ProvisionEvent, ProvisionPhase, RetryEvent,
-    hub::{Hub, HubError, Persistence},
+    HubLimits, ProvisionEvent, ProvisionPhase, RetryEvent,
+    hub::{Hub, HubError},
 };
 
 /// A question, and how patiently it is asked. Dropping its future ends every wait at once.
@@ -67,20 +67,21 @@ impl Question<'_> {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            match persistence {
+            let tries = match persistence {
                 Persistence::Never => return Err(error),
-                Persistence::Tries => {
-                    failures += 1;
-                    if failures >= self.limits().tries {
-                        return Err(error);
-                    }
-                    self.try_later(&error, failures, deadline).await?;
-                }
+                Persistence::Few => self.limits().tries_refused,
+                Persistence::Full => self.limits().tries,
                 Persistence::Network => {
                     self.wait_for_network(error, asked, &mut outage).await?;
                     deadline = deadline.map(|deadline| deadline + asked.elapsed());
+                    continue;
                 }
+            };
+            failures += 1;
+            if failures >= tries {
+                return Err(error);
             }
+            self.try_later(&error, failures, tries, deadline).await?;
         }
     }
 
@@ -113,12 +114,13 @@ impl Question<'_> {
         &self,
         error: &HubError,
         failures: u32,
+        tries: u32,
         deadline: Option<Instant>,
     ) -> Result<(), HubError> {
         let limits = self.limits();
         let asked_for = error.retry_after.unwrap_or_default();
         let wait = backoff(limits, failures, chance()).max(asked_for.min(limits.retry_after_cap));
-        self.tell_retry(error, failures + 1, Some(limits.tries), wait)
+        self.tell_retry(error, failures + 1, Some(tries), wait)
             .await;
         match deadline {
             None => sleep(wait).await,
@@ -171,7 +173,7 @@ impl Question<'_> {
             retry.wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             "asking the hub again"
         );
-        let kind = kind(error);
+        let kind = error.kind.of_source();
         let retry = RetryEvent {
             file: self.file(),
             cause: RetryCause::Source(kind),
@@ -208,14 +210,6 @@ impl Question<'_> {
             Asker::Download(_) => None,
             Asker::File(index, path, _) => Some((index, path.to_owned())),
         }
-    }
-}
-
-fn kind(error: &HubError) -> SourceErrorKind {
-    match error.kind {
-        HubErrorKind::Transfer(kind) => kind,
-        HubErrorKind::Denied(_) => SourceErrorKind::Unauthorized,
-        HubErrorKind::Missing(_) => SourceErrorKind::NotFound,
     }
 }
 

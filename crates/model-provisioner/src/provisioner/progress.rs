@@ -1,12 +1,13 @@
 //! The figures of a download, from the meters of its transfers.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use downloader::{TransferMeter, TransferState};
+use model_store::BlobName;
 use tokio::time::Instant;
 
 use super::planned::Target;
@@ -33,8 +34,8 @@ struct State {
     files_verified: u32,
     /// Bytes received by transfers that have ended.
     bytes_received: u64,
-    /// Bytes that these left, in partials and in blobs.
-    bytes_kept: u64,
+    /// Bytes that these left, in partials and in blobs. Two files of the plan may be one blob.
+    bytes_kept: HashMap<BlobName, u64>,
     total: Rate,
     active: BTreeMap<u32, Active>,
     /// Files whose question to the Hub waits for the network.
@@ -67,7 +68,7 @@ impl Board {
                 bytes_verified: 0,
                 files_verified: 0,
                 bytes_received: 0,
-                bytes_kept: 0,
+                bytes_kept: HashMap::new(),
                 total: Rate::default(),
                 active: BTreeMap::new(),
                 without_network: BTreeSet::new(),
@@ -98,13 +99,17 @@ impl Board {
         self.state().active.insert(index, active);
     }
 
-    /// A transfer ended, or this download shares it no more.
-    pub(crate) fn ended(&self, index: u32) {
+    /// A transfer ended, or this download shares it no more. Says how many bytes it has received since [`Self::begun`].
+    pub(crate) fn ended(&self, index: u32, blob: &BlobName) -> u64 {
         let mut state = self.state();
-        if let Some(active) = state.active.remove(&index) {
-            state.bytes_received += active.bytes_received();
-            state.bytes_kept += active.meter.snapshot().bytes_done;
-        }
+        let Some(active) = state.active.remove(&index) else {
+            return 0;
+        };
+        let received = active.bytes_received();
+        state.bytes_received += received;
+        let kept = active.meter.snapshot().bytes_done;
+        state.bytes_kept.insert(blob.clone(), kept);
+        received
     }
 
     /// The question for a file waits for the network, or does no more.
@@ -128,7 +133,7 @@ impl Board {
 
     /// Bytes that transfers of this download received, or found received, and that are still here.
     pub(crate) fn bytes_kept(&self) -> u64 {
-        self.state().bytes_kept
+        self.state().bytes_kept.values().sum()
     }
 
     /// A file is in the store.

@@ -10,12 +10,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use downloader::{Digest, RetryNotice, TransferMeter};
+use downloader::{Digest, RateLimitGuard, RateLimiter, RateLimits, RetryNotice, TransferMeter};
 use futures_util::FutureExt;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// News that a waiter may be behind with; older ones are lost to it.
+/// News that a waiter may be behind with; older ones are lost to it. They are a story and no state: the newest are kept,
+/// what is true now is read from the meter, and the end is never lost.
 const NEWS: usize = 64;
 
 /// Retries that may wait to be passed on.
@@ -24,6 +25,8 @@ const RETRIES: usize = 4;
 /// The transfers of one hive, by what they fetch. `End` is what each ends with.
 pub(crate) struct SharedTransfers<End> {
     running: Arc<Mutex<HashMap<Digest, Arc<Shared<End>>>>>,
+    /// Holds for all of them together.
+    rate_limit: RateLimiter,
     /// Owns the tasks.
     tasks: TaskTracker,
 }
@@ -48,6 +51,8 @@ pub(crate) struct Panicked(pub(crate) String);
 #[derive(Clone)]
 pub(crate) struct Line {
     pub(crate) meter: Arc<TransferMeter>,
+    /// The limits of those who wait now, and of the hive.
+    pub(crate) rate_limits: RateLimits,
     /// Fires when nobody waits any more.
     pub(crate) cancellation: CancellationToken,
     pub(crate) news: broadcast::Sender<News>,
@@ -71,6 +76,7 @@ pub(crate) struct Ticket<End> {
     shared: Arc<Shared<End>>,
     news: broadcast::Receiver<News>,
     outcome: watch::Receiver<Option<Outcome<End>>>,
+    _rate_limit: RateLimitGuard,
     /// Whether this waiter's work is what runs.
     pub(crate) is_first: bool,
 }
@@ -81,20 +87,22 @@ pub(crate) enum Next<End> {
     Ended(Outcome<End>),
 }
 
-impl<End> Default for SharedTransfers<End> {
-    fn default() -> Self {
+impl<End: Clone + Send + Sync + 'static> SharedTransfers<End> {
+    /// None yet; `rate_limit` will hold for all together.
+    pub(crate) fn new(rate_limit: RateLimiter) -> Self {
         Self {
             running: Arc::default(),
+            rate_limit,
             tasks: TaskTracker::new(),
         }
     }
-}
 
-impl<End: Clone + Send + Sync + 'static> SharedTransfers<End> {
-    /// Sits down at the transfer of `digest`, or begins one with `work`. Waits only for one that is stopping.
+    /// Sits down at the transfer of `digest`, or begins one with `work`; `rate_limit` counts for it until the ticket
+    /// is given back. Waits only for a transfer that is stopping.
     pub(crate) async fn join<Work>(
         &self,
         digest: Digest,
+        rate_limit: RateLimiter,
         work: impl FnOnce(Line) -> Work,
     ) -> Ticket<End>
     where
@@ -105,16 +113,16 @@ impl<End: Clone + Send + Sync + 'static> SharedTransfers<End> {
                 let mut running = self.running();
                 match running.get(&digest) {
                     None => {
-                        let (shared, retries) = Shared::new();
+                        let (shared, retries) = Shared::new(self.rate_limit.clone());
                         running.insert(digest, Arc::clone(&shared));
-                        let ticket = shared.first();
+                        let ticket = shared.first(rate_limit);
                         let work = work(shared.line.clone());
                         let running = Arc::clone(&self.running);
                         self.tasks
                             .spawn(shared.run(work, retries, move || remove(&running, digest)));
                         return ticket;
                     }
-                    Some(shared) => match shared.sit_down() {
+                    Some(shared) => match shared.sit_down(&rate_limit) {
                         Some(ticket) => return ticket,
                         None => Arc::clone(shared),
                     },
@@ -140,11 +148,12 @@ fn remove<End>(running: &Mutex<HashMap<Digest, Arc<Shared<End>>>>, digest: Diges
 }
 
 impl<End: Clone + Send + Sync + 'static> Shared<End> {
-    fn new() -> (Arc<Self>, mpsc::Receiver<RetryNotice>) {
+    fn new(rate_limit: RateLimiter) -> (Arc<Self>, mpsc::Receiver<RetryNotice>) {
         let (retry, retries) = mpsc::channel(RETRIES);
         let shared = Arc::new(Self {
             line: Line {
                 meter: Arc::new(TransferMeter::new(retry)),
+                rate_limits: RateLimits::new(rate_limit),
                 cancellation: CancellationToken::new(),
                 news: broadcast::Sender::new(NEWS),
             },
@@ -179,26 +188,27 @@ impl<End: Clone + Send + Sync + 'static> Shared<End> {
         self.outcome.send_replace(Some(outcome));
     }
 
-    fn first(self: &Arc<Self>) -> Ticket<End> {
+    fn first(self: &Arc<Self>, rate_limit: RateLimiter) -> Ticket<End> {
         self.seats().taken += 1;
-        self.ticket(true)
+        self.ticket(rate_limit, true)
     }
 
-    fn sit_down(self: &Arc<Self>) -> Option<Ticket<End>> {
+    fn sit_down(self: &Arc<Self>, rate_limit: &RateLimiter) -> Option<Ticket<End>> {
         let mut seats = self.seats();
         if seats.are_closed {
             return None;
         }
         seats.taken += 1;
         drop(seats);
-        Some(self.ticket(false))
+        Some(self.ticket(rate_limit.clone(), false))
     }
 
-    fn ticket(self: &Arc<Self>, is_first: bool) -> Ticket<End> {
+    fn ticket(self: &Arc<Self>, rate_limit: RateLimiter, is_first: bool) -> Ticket<End> {
         Ticket {
             shared: Arc::clone(self),
             news: self.line.news.subscribe(),
             outcome: self.outcome.subscribe(),
+            _rate_limit: self.line.rate_limits.join(rate_limit),
             is_first,
         }
     }

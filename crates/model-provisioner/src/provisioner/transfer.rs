@@ -2,12 +2,9 @@
 //!
 //! It runs once, for all downloads that need the blob, and ends when nothing of it runs any more.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
-use downloader::{DownloadError, DownloadSpec, OnEnd};
+use downloader::{ConnectionShare, DownloadError, DownloadSpec, OnEnd};
 use model_store::{BlobLock, Commit, Existing, RepoFolder, RepoId, RepoPath};
 use tokio::sync::broadcast;
 use url::Url;
@@ -32,6 +29,8 @@ pub(crate) struct BlobTransfer {
     pub(crate) address: Option<Url>,
     /// Whether it is fetched although the store may have it.
     pub(crate) force: bool,
+    /// The connections of the download that began it.
+    pub(crate) connections: ConnectionShare,
 }
 
 /// A blob that is in the store.
@@ -41,27 +40,6 @@ pub(crate) struct Landed {
     pub(crate) folder: RepoFolder,
     /// Whether this transfer fetched it; else another program did meanwhile.
     pub(crate) is_fetched: bool,
-    /// Whether a download has counted its bytes as received: one of them does.
-    counted: Arc<AtomicBool>,
-}
-
-impl Landed {
-    fn new(folder: RepoFolder, is_fetched: bool) -> Self {
-        Self {
-            folder,
-            is_fetched,
-            counted: Arc::new(AtomicBool::new(!is_fetched)),
-        }
-    }
-
-    /// Of `bytes`, those that the asking download counts as received.
-    pub(crate) fn count(&self, bytes: u64) -> u64 {
-        if self.counted.swap(true, Ordering::Relaxed) {
-            0
-        } else {
-            bytes
-        }
-    }
 }
 
 impl BlobTransfer {
@@ -70,11 +48,17 @@ impl BlobTransfer {
         let locked = line.cancellation.run_until_cancelled(locking).await;
         let _lock = locked.unwrap_or(Err(ProvisionError::Cancelled))?;
         if !self.force && self.is_stored().await? {
-            return Ok(Landed::new(self.folder, false));
+            return Ok(Landed {
+                folder: self.folder,
+                is_fetched: false,
+            });
         }
         self.receive(&line).await?;
         self.inner.space.is_placed(self.identity.digest);
-        Ok(Landed::new(self.folder, true))
+        Ok(Landed {
+            folder: self.folder,
+            is_fetched: true,
+        })
     }
 
     /// The lock that the Hub's other clients take.
@@ -116,8 +100,8 @@ impl BlobTransfer {
             partial,
             on_end: OnEnd::Keep,
             limits: self.inner.transfer.clone(),
-            connections: self.inner.connections.clone(),
-            rate_limits: Vec::new(),
+            connections: self.connections.clone(),
+            rate_limits: line.rate_limits.clone(),
             boot_id: self.inner.boot_id.clone(),
         };
         let source = HubFile::new(

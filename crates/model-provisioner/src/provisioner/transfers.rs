@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use downloader::{ConnectionShare, RateLimiter};
 use model_store::BlobName;
 use tokio::{
     task::JoinSet,
@@ -24,13 +25,16 @@ use super::{
     planned::{Planned, Target},
     progress::{Board, INTERVAL},
 };
-use crate::{ProvisionError, ProvisionEvent, ProvisionPhase};
+use crate::{DownloadRequest, ProvisionError, ProvisionEvent, ProvisionPhase};
 
 /// What the transfers of one download share.
 pub(crate) struct Transfers {
     pub(crate) inner: Arc<Inner>,
     pub(crate) planned: Arc<Planned>,
     pub(crate) force: bool,
+    pub(crate) rate_limit: RateLimiter,
+    /// Its part of the connections, whatever the number of its files.
+    pub(crate) connections: ConnectionShare,
     pub(crate) events: Events,
     pub(crate) board: Board,
     /// Blobs that this download fetched: even with `force`, once is enough.
@@ -44,7 +48,7 @@ pub(crate) struct Transfers {
 pub(crate) async fn run(
     inner: &Arc<Inner>,
     planned: &Arc<Planned>,
-    force: bool,
+    request: &DownloadRequest,
     events: &Events,
     cancellation: &CancellationToken,
     kept: &AtomicU64,
@@ -53,7 +57,9 @@ pub(crate) async fn run(
     let transfers = Arc::new(Transfers {
         inner: Arc::clone(inner),
         planned: Arc::clone(planned),
-        force,
+        force: request.force_download,
+        rate_limit: request.rate_limit.clone(),
+        connections: inner.connections.share(),
         events: events.until(cancellation.clone()),
         board: Board::new(
             &planned.targets,
@@ -91,11 +97,12 @@ impl Transfers {
             .contains(blob)
     }
 
-    pub(crate) fn note_fetched(&self, blob: &BlobName) {
+    /// Whether that is news.
+    pub(crate) fn note_fetched(&self, blob: &BlobName) -> bool {
         let fetched = self.fetched.lock();
         fetched
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(blob.clone());
+            .insert(blob.clone())
     }
 
     /// Keeps a few transfers running until all are done or one fails; then stops and joins the rest.

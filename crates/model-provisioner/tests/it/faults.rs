@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fake_hub::{FakeHub, Fault, Reply, Requests, Route};
+use fake_hub::{Content, FakeHub, Fault, Reply, Repository, Requests, Route};
 use model_provisioner::{HubErrorKind, HubLimits, ProvisionError, SourceErrorKind};
 
 use crate::harness::{Machine, limits, tiny};
@@ -275,4 +275,74 @@ async fn d17_a_server_that_ignores_ranges_is_read_from_the_start() {
     let machine = Machine::new(&hub);
     let outcome = machine.download("org/tiny").await;
     outcome.result.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_the_hubs_answer_is_a_bad_answer_asked_for_three_times() {
+    let page = "<!DOCTYPE html><html><body>Welcome to our network. Please log in.</body></html>";
+    for (kind, body) in [("text/html", page), ("application/json", "{\"sha\": tru")] {
+        let hub = FakeHub::builder().repository(tiny()).start().await;
+        let reply = Reply::new(200).header("Content-Type", kind).body(body);
+        hub.on(Requests::to(Route::Info))
+            .answer(Fault::Respond(reply));
+        let outcome = Machine::new(&hub).download("org/tiny").await;
+        let story = outcome.story();
+        let retries = story
+            .iter()
+            .filter(|told| *told == "retry Source(BadUpstream)");
+        assert_eq!(retries.count(), 2, "{story:?}");
+        match outcome.failure() {
+            ProvisionError::Upstream { kind, .. } => {
+                assert_eq!(kind, HubErrorKind::Transfer(SourceErrorKind::BadUpstream));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_the_hubs_answer_is_forgiven_once() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    let page = Reply::new(200)
+        .header("Content-Type", "text/html")
+        .body("<html></html>");
+    for route in [Route::Info, Route::Tree] {
+        hub.on(Requests::to(route).first(1))
+            .answer(Fault::Respond(page.clone()));
+    }
+    let outcome = Machine::new(&hub).download("org/tiny").await;
+    let story = outcome.story();
+    assert!(
+        story.contains(&"planned Some(300000)".to_owned()),
+        "{story:?}"
+    );
+    outcome.result.unwrap();
+}
+
+/// A file that is big enough to come over several connections.
+fn big() -> Repository {
+    Repository::model("org/big").large_file("big-Q4_K_M.gguf", Content::gguf("big", 24_000_000))
+}
+
+#[tokio::test]
+async fn d17_a_big_file_of_a_server_that_ignores_ranges_comes_whole() {
+    let hub = FakeHub::builder().repository(big()).start().await;
+    hub.on(Requests::cdn()).answer(Fault::IgnoreRange);
+    hub.on(Requests::cdn().first(1))
+        .answer(Fault::CutAfter(4_000_000));
+    let outcome = Machine::new(&hub).download("org/big").await;
+    assert_eq!(outcome.result.unwrap().bytes_total, 24_000_000);
+}
+
+#[tokio::test]
+async fn a_cdn_that_refuses_the_whole_of_a_big_file_serves_its_ranges() {
+    let hub = FakeHub::builder().repository(big()).start().await;
+    hub.on(Requests::cdn()).answer(Fault::RefuseWhole);
+    let outcome = Machine::new(&hub).download("org/big").await;
+    let story = outcome.story();
+    assert!(
+        !story.iter().any(|told| told.starts_with("retry")),
+        "{story:?}"
+    );
+    assert_eq!(outcome.result.unwrap().bytes_received, 24_000_000);
 }

@@ -10,7 +10,7 @@ use fake_hub::{Content, FakeHub, Repository};
 use model_provisioner::{
     DownloadRequest, HubLimits, HubSettings, HubSetupError, HubToken, ModelReference,
     ProvisionError, ProvisionEvent, Provisioner, ProvisionerSettings, Proxies, PublishedModel,
-    TransferLimits,
+    RateLimiter, TransferLimits,
 };
 use model_store::ModelStore;
 use tempfile::TempDir;
@@ -56,10 +56,15 @@ impl Machine {
     }
 
     pub(crate) fn with_settings(hub: HubSettings) -> Self {
+        Self::with_rate_limit(hub, RateLimiter::new(None))
+    }
+
+    /// One on which the downloads together are limited.
+    pub(crate) fn with_rate_limit(hub: HubSettings, rate_limit: RateLimiter) -> Self {
         let folder = TempDir::new().unwrap();
         let store = folder.path().join("hub");
         Self {
-            provisioner: provisioner(&store, hub),
+            provisioner: provisioner(&store, hub, rate_limit),
             store,
             _folder: folder,
         }
@@ -68,7 +73,7 @@ impl Machine {
     /// The same store, seen by a hive that has other settings.
     pub(crate) fn restarted(self, hub: HubSettings) -> Self {
         Self {
-            provisioner: provisioner(&self.store, hub),
+            provisioner: provisioner(&self.store, hub, RateLimiter::new(None)),
             ..self
         }
     }
@@ -167,20 +172,24 @@ impl Outcome {
     }
 }
 
-fn provisioner(store: &Path, hub: HubSettings) -> Provisioner {
-    try_provisioner(store, hub).unwrap()
+fn provisioner(store: &Path, hub: HubSettings, rate_limit: RateLimiter) -> Provisioner {
+    try_provisioner(store, hub, rate_limit).unwrap()
 }
 
 /// What is said of settings that cannot work.
 pub(crate) fn setup_error(hub: HubSettings) -> String {
     let folder = TempDir::new().unwrap();
-    match try_provisioner(folder.path(), hub) {
+    match try_provisioner(folder.path(), hub, RateLimiter::new(None)) {
         Ok(_) => panic!("these settings work"),
         Err(error) => error.to_string(),
     }
 }
 
-fn try_provisioner(store: &Path, hub: HubSettings) -> Result<Provisioner, HubSetupError> {
+fn try_provisioner(
+    store: &Path,
+    hub: HubSettings,
+    rate_limit: RateLimiter,
+) -> Result<Provisioner, HubSetupError> {
     let settings = ProvisionerSettings {
         transfer: TransferLimits {
             backoff_base: Duration::from_millis(5),
@@ -189,6 +198,8 @@ fn try_provisioner(store: &Path, hub: HubSettings) -> Result<Provisioner, HubSet
         },
         hub,
         parallel_files: 4,
+        connections: 16,
+        rate_limit,
     };
     Provisioner::new(settings, ModelStore::new(store))
 }
@@ -221,6 +232,7 @@ pub(crate) fn request(model: &str) -> DownloadRequest {
         exclude: Vec::new(),
         all_files: false,
         force_download: false,
+        rate_limit: RateLimiter::new(None),
     }
 }
 

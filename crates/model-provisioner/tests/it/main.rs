@@ -12,5 +12,6 @@ mod harness;
 mod network;
 mod offline;
 mod proxy;
+mod rate_limit;
 mod resume;
 mod sharing;

@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use fake_hub::{FakeHub, Fault, Requests, Route};
+use fake_hub::{FakeHub, Fault, Reply, Requests, Route};
 use model_provisioner::{
-    HubErrorKind, HubLimits, HubSettings, ProvisionError, ProvisionEvent, ProvisionPhase,
+    HubErrorKind, HubLimits, HubSettings, Missing, ProvisionError, ProvisionEvent, ProvisionPhase,
     RetryEvent, SourceErrorKind,
 };
 use tokio::sync::Notify;
@@ -176,5 +176,29 @@ async fn d10_a_busy_hub_is_asked_again_when_it_says_so() {
         assert!(matches!(outcome.failure(), ProvisionError::Cancelled));
         assert_eq!(waits, [wait], "{retry_after:?}");
         script.release();
+    }
+}
+
+#[tokio::test]
+async fn d13_a_file_is_gone_when_the_hub_says_so_and_not_when_somebody_on_the_way_does() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    let resolves = || Requests::to(Route::Resolve);
+    hub.on(resolves().first(2))
+        .answer(Fault::Respond(Reply::new(404)));
+    let outcome = Machine::new(&hub).download("org/tiny").await;
+    assert!(
+        outcome
+            .story()
+            .contains(&"retry Source(BadUpstream)".to_owned()),
+        "{:?}",
+        outcome.story()
+    );
+    outcome.result.unwrap();
+
+    let gone = Reply::new(404).header("X-Error-Code", "EntryNotFound");
+    hub.on(resolves()).answer(Fault::Respond(gone));
+    match Machine::new(&hub).download("org/tiny").await.failure() {
+        ProvisionError::NotFound { missing, .. } => assert_eq!(missing, Missing::File),
+        other => panic!("{other:?}"),
     }
 }

@@ -38,7 +38,8 @@ async fn what_was_received_is_not_received_again() {
     let machine = Machine::new(&hub);
     leave_a_partial(&hub, &machine).await.release();
     let before = hub.cdn().bytes_sent_total();
-    machine.download("org/tiny").await.result.unwrap();
+    let published = machine.download("org/tiny").await.result.unwrap();
+    assert_eq!(published.bytes_received, 200_000);
     assert_eq!(hub.cdn().bytes_sent_total() - before, 200_000);
     assert_eq!(partials(&machine), [""; 0]);
 }

@@ -65,6 +65,41 @@ fn a_blob_that_is_not_published_yet_survives_the_removal_of_a_revision() {
 }
 
 #[test]
+fn what_stands_beside_a_partial_stays_with_it_and_goes_without_it() {
+    for is_orphaned in [false, true] {
+        let fixture = Fixture::new();
+        let published = fixture.place('a', b"model");
+        fixture.publish('1', &[("a", &published)]);
+        let (_, partial) = fixture.partial(&blob('c'), b"so far");
+        for suffix in [".json", ".json.new", ".commit"] {
+            let path = format!("{}{suffix}", partial.display());
+            fs::write(path, "beside").unwrap();
+        }
+        assert_eq!(
+            fixture
+                .store
+                .show(&fixture.id)
+                .unwrap()
+                .unwrap()
+                .partials
+                .len(),
+            1
+        );
+        if is_orphaned {
+            fs::remove_file(&partial).unwrap();
+        }
+
+        let revision = Revision::Commit(commit('1'));
+        fixture.store.remove(&fixture.id, Some(&revision)).unwrap();
+
+        let left = tree(fixture.store.root()).into_iter();
+        let left = left.filter(|path| path.contains("hive-partial")).count();
+        assert_eq!(left, if is_orphaned { 0 } else { 4 });
+        assert_eq!(fixture.repo.path().exists(), !is_orphaned);
+    }
+}
+
+#[test]
 fn a_removed_repository_is_gone_with_all_that_was_in_it() {
     let fixture = Fixture::new();
     let blob_a = fixture.place('a', b"model");

@@ -260,6 +260,10 @@ fn upstream(kind: HubErrorKind, address: &str, detail: &str, occasion: &Occasion
         }
         ProblemCode::ProxyError => format!("check the proxy of {}", occasion.machine),
         ProblemCode::UpstreamRateLimited => "wait a few minutes".to_owned(),
+        ProblemCode::BadUpstream => format!(
+            "see whether a log-in page or a proxy answers {} in the Hub's place",
+            occasion.machine
+        ),
         _ => "look at https://status.huggingface.co".to_owned(),
     };
     Problem::new(code, format!("{address}: {detail}")).with_hint(occasion.then_retry(&first))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hive_api::HiveInfo;
+use hive_api::{HiveInfo, RateLimit};
 
 use crate::{
     app::App,
@@ -42,6 +42,7 @@ fn lines(name: &str, info: &HiveInfo) -> Vec<String> {
     let mut add = |label: &str, text: &str| lines.extend(labelled(label, text));
     let (running, queued) = (info.running_jobs, info.queued_jobs);
     add("Jobs", &format!("{running} running, {queued} queued"));
+    add("Fetch", &fetch(info));
     match info.free_bytes {
         Some(free) => {
             let free = format::rough_size(free);
@@ -63,6 +64,16 @@ fn lines(name: &str, info: &HiveInfo) -> Vec<String> {
         add("Listen", &info.listen.join(", "));
     }
     lines
+}
+
+/// What all downloads together may use.
+fn fetch(info: &HiveInfo) -> String {
+    let connections = format::count(info.connections.into(), "connection");
+    let limit = RateLimit::new(info.limit_bytes_per_second);
+    match limit.bytes_per_second() {
+        Some(_) => format!("over {connections} at most, {limit} at most"),
+        None => format!("over {connections} at most, no rate limit"),
+    }
 }
 
 fn hub(info: &HiveInfo) -> String {

@@ -1,6 +1,6 @@
 //! `keeper model download`: submit, follow, print where it is.
 
-use hive_api::{Operation, Priority, SubmitJob};
+use hive_api::{Operation, Priority, RateLimit, SubmitJob};
 use hive_client::IdempotencyKey;
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ pub(in crate::commands) async fn run(
                 arguments.force_download,
             )),
             priority: Priority::from(arguments.priority),
-            limit_bytes_per_second: arguments.limit_rate.map(|rate| rate.bytes_per_second),
+            limit_bytes_per_second: arguments.limit_rate.and_then(RateLimit::bytes_per_second),
         };
         (model.as_str(), submission)
     });

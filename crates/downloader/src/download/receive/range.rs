@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::pin::pin;
-use std::sync::PoisonError;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes};
@@ -150,7 +149,9 @@ impl<'r, 'a, S: Source> RangeRun<'r, 'a, S> {
             Some(_) => Doing::BackingOff,
             None => Doing::WaitingForNetwork,
         });
-        if asked_to_wait {
+        // Where the network is gone, the ranges knock together: one of them would do.
+        let is_offline = retry.notice.tries.is_none();
+        if asked_to_wait || is_offline && retry.is_news {
             state.not_before = state.not_before.max(now + retry.notice.wait);
         }
         if self.reception.meter.ranges_receiving() == 0 {
@@ -211,8 +212,7 @@ impl<'r, 'a, S: Source> RangeRun<'r, 'a, S> {
                 Ok(Some(Ok(chunk))) => {
                     self.note_first(body, now);
                     let length = chunk.len() as u64;
-                    let taken = self.take(body, chunk, now)?;
-                    self.pay(taken).await?;
+                    self.take(body, chunk).await?;
                     length
                 }
                 Ok(Some(Err(error))) => return Err(Failure::Source(error).into()),
@@ -242,53 +242,62 @@ impl<'r, 'a, S: Source> RangeRun<'r, 'a, S> {
         }
     }
 
-    /// Adds the bytes that are wanted to the batch and says how many they are.
-    fn take(
-        &mut self,
-        body: &mut Body,
-        mut chunk: Bytes,
-        now: Instant,
-    ) -> Result<u64, Interruption> {
+    /// Takes the bytes of a chunk that are wanted, in pieces that our own limits on bytes a second allow: what waits
+    /// for its turn has not come yet, as far as anybody can see.
+    async fn take(&mut self, body: &mut Body, mut chunk: Bytes) -> Result<(), Interruption> {
         let skipped = chunk
             .len()
             .min(usize::try_from(body.skip_bytes).unwrap_or(usize::MAX));
         chunk.advance(skipped);
         body.skip_bytes -= skipped as u64;
+        if skipped > 0 {
+            self.pay(skipped as u64).await?;
+        }
 
-        let mut state = self.reception.state();
-        let left = state.map.left(self.id);
-        let wanted = usize::try_from(left.end - left.start).unwrap_or(usize::MAX);
-        if chunk.len() > wanted && left.end == body.end {
+        let left = self.left();
+        if chunk.len() as u64 > left.end - left.start && left.end == body.end {
             return Err(Interruption::TooLong);
         }
-        // The rest belongs to a range that took it over.
-        chunk.truncate(wanted);
-        let length = chunk.len() as u64;
+        // What is beyond the end of the range belongs to one that took it over.
+        while !chunk.is_empty() && !self.left().is_empty() {
+            let most = self.reception.spec.rate_limits.piece_bytes();
+            let piece = chunk.split_to(most.min(chunk.len()));
+            self.pay(piece.len() as u64).await?;
+            self.take_piece(piece);
+        }
+        Ok(())
+    }
+
+    /// Adds the bytes that are wanted to the batch.
+    fn take_piece(&mut self, mut piece: Bytes) {
+        let mut state = self.reception.state();
+        let left = state.map.left(self.id);
+        piece.truncate(usize::try_from(left.end - left.start).unwrap_or(usize::MAX));
+        let length = piece.len() as u64;
         state.map.advance(self.id, length);
         drop(state);
         if length > 0 {
+            let now = Instant::now();
             self.reception.meter.received(length, now);
             if self.batch.chunks.is_empty() {
                 self.batch.offset = left.start;
             }
-            self.batch_bytes += chunk.len();
-            self.batch.chunks.push(chunk);
+            self.batch_bytes += piece.len();
+            self.batch.chunks.push(piece);
             let due = now + self.reception.spec.limits.batch_wait;
             self.batch_due.get_or_insert(due);
         }
-        Ok(length)
     }
 
     /// Waits for our own limits on bytes a second.
     async fn pay(&mut self, bytes: u64) -> Result<(), Interruption> {
-        for limit in &self.reception.spec.rate_limits {
-            let mut paid = pin!(limit.pay(bytes));
-            if poll!(paid.as_mut()) == Poll::Pending {
-                self.hand_over().await?;
-                self.activity.set(Doing::RateLimited);
-                self.reception.held_back(paid).await;
-                self.activity.set(Doing::Receiving);
-            }
+        let reception = self.reception;
+        let mut paid = pin!(reception.spec.rate_limits.pay(bytes));
+        if poll!(paid.as_mut()) == Poll::Pending {
+            self.hand_over().await?;
+            self.activity.set(Doing::RateLimited);
+            reception.rate_limited.during(paid).await;
+            self.activity.set(Doing::Receiving);
         }
         Ok(())
     }
@@ -317,7 +326,7 @@ impl<'r, 'a, S: Source> RangeRun<'r, 'a, S> {
             Poll::Pending => {
                 meter.set_busy_with(writer.busy_with());
                 self.activity.set(Doing::Writing);
-                let ended = self.reception.held_back(written).await;
+                let ended = self.reception.writing.during(written).await;
                 self.activity.set(Doing::Receiving);
                 ended
             }
@@ -343,17 +352,6 @@ impl<'r, 'a, S: Source> RangeRun<'r, 'a, S> {
         let Range { start, end } = self.left();
         let detail = format!("the body ended at byte {start} of {end}");
         SourceError::new(SourceErrorKind::Cut, detail)
-    }
-}
-
-impl<S> Reception<'_, S> {
-    /// Waits for what is ours, and remembers how long.
-    async fn held_back<T>(&self, ours: impl Future<Output = T>) -> T {
-        let begun = Instant::now();
-        let done = ours.await;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.held_back += begun.elapsed();
-        done
     }
 }
 

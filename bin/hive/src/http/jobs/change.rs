@@ -1,0 +1,57 @@
+//! `PATCH /v1/jobs/{id}`: another rate limit, durable before the answer and in force at once.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    extract::{Request, State},
+};
+use hive_api::{ChangeJob, Job, JobId, Problem, ProblemCode};
+use job_registry::ChangeError;
+
+use super::{InPath, no_such_job};
+use crate::http::{
+    app::App,
+    auth::Caller,
+    json::{receive, strict},
+    problems::Refusal,
+    query::Query,
+    rate_limit,
+};
+
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    Extension(Caller(caller)): Extension<Caller>,
+    InPath(id): InPath,
+    request: Request,
+) -> Result<Json<Job>, Refusal> {
+    Query::of(request.uri())?.finish()?;
+    let text = receive(request, app.limits.body_timeout).await?;
+    let change: ChangeJob = strict::typed(&strict::parse(&text)?).map_err(Refusal::invalid)?;
+    let limit = change.limit_bytes_per_second;
+    rate_limit::check(limit)?;
+    let changed = app.registry.change(id, change).await;
+    let job = changed
+        .map_err(|error| refusal(id, error))?
+        .ok_or_else(no_such_job)?;
+    tracing::info!(job.id = %id, job.limit_bytes_per_second = limit, caller, "changed");
+    Ok(Json(job))
+}
+
+fn refusal(id: JobId, error: ChangeError) -> Refusal {
+    match error {
+        ChangeError::WrongState { state } => {
+            let short = id.short();
+            let detail = if state.has_ended() {
+                format!("job {short} has ended already")
+            } else {
+                format!("job {short} is {}", state.as_str())
+            };
+            Problem::new(ProblemCode::WrongState, detail)
+                .with_reason("a limit can be changed until a job ends or is cancelled")
+                .with_hint("keeper job list shows which jobs run and wait")
+                .into()
+        }
+        ChangeError::Registry(error) => error.into(),
+    }
+}
