@@ -28,7 +28,8 @@ pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, HubError> {
     if !target.username().is_empty() || target.password().is_some() {
         return Err(refused(from, "a redirect with credentials in its address"));
     }
-    if from.scheme() == "https" && is_private(&target) {
+    // A Hub that is in a private network itself may lead on in it.
+    if from.scheme() == "https" && is_private(&target) && !is_private(from) {
         return Err(refused(from, "a redirect into a private network"));
     }
     Ok(target)
@@ -123,6 +124,15 @@ mod tests {
         ] {
             let expected = target.map(str::to_owned).map_err(str::to_owned);
             assert_eq!(follow(hub, location), expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn d14_a_hub_in_a_private_network_may_lead_on_in_it() {
+        for hub in ["https://10.1.2.3/a", "https://localhost:8080/a"] {
+            assert!(follow(hub, "/b").is_ok(), "{hub}");
+            assert!(follow(hub, "https://10.1.2.4/b").is_ok(), "{hub}");
+            assert!(follow(hub, "http://10.1.2.4/b").is_err(), "{hub}");
         }
     }
 }
