@@ -168,7 +168,9 @@ impl Ledger {
         if errno.is_some_and(is_failing) {
             return self.discard();
         }
-        match self.state().recorded_bytes {
+        // The lock is given back before what follows, which takes it again.
+        let recorded_bytes = self.state().recorded_bytes;
+        match recorded_bytes {
             0 => self.discard(),
             bytes => bytes,
         }
