@@ -58,11 +58,11 @@ impl Machine {
         Running::start(&mut self.keeper(arguments))?.finish().await
     }
 
-    /// Starts a hive that serves on a TCP port too, and says where once it answers.
+    /// Starts a hive and returns once it serves.
     pub async fn start_hive(&self, arguments: &[&str]) -> Result<Running> {
         let mut command = self.hive(["serve"]);
         let mut hive = Running::start(command.args(arguments))?;
-        hive.wait_for_stderr("ready").await?;
+        hive.wait_for_stderr("serving").await?;
         Ok(hive)
     }
 
