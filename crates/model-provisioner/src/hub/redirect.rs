@@ -42,7 +42,8 @@ fn is_private(url: &Url) -> bool {
         address.is_private()
             || address.is_loopback()
             || address.is_link_local()
-            || address.is_unspecified()
+            // RFC 1122, 3.2.1.3: this machine on this network.
+            || address.octets()[0] == 0
     };
     match url.host() {
         Some(Host::Ipv4(address)) => is_private_v4(address),
@@ -53,9 +54,15 @@ fn is_private(url: &Url) -> bool {
                 || address.is_unicast_link_local()
                 || address.to_ipv4_mapped().is_some_and(is_private_v4)
         }
-        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Domain(name)) => is_this_machine(name),
         None => false,
     }
+}
+
+/// RFC 6761, 6.3: `localhost` and all below it, with the root's dot or without.
+fn is_this_machine(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// The redirects do not end.
@@ -117,6 +124,15 @@ mod tests {
                 "https://localhost/",
                 Err("a redirect into a private network"),
             ),
+            (
+                "https://localhost./",
+                Err("a redirect into a private network"),
+            ),
+            (
+                "https://a.localhost/",
+                Err("a redirect into a private network"),
+            ),
+            ("https://0.0.0.1/", Err("a redirect into a private network")),
             (
                 "https://u:p@cdn.example/",
                 Err("a redirect with credentials in its address"),
