@@ -21,7 +21,7 @@ async fn d22_a_limit_on_the_size_of_files_fails_the_job_and_not_the_hive() {
         .await
         .unwrap();
 
-    assert_eq!(failed.end, End::Exit(1), "{failed}");
+    assert_eq!(failed.end, End::Exit(75), "{failed}");
     let job: serde_json::Value =
         serde_json::from_str(failed.stdout.lines().last().unwrap()).unwrap();
     assert_eq!(job["error"]["code"], "io_error", "{failed}");

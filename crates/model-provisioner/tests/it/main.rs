@@ -6,11 +6,15 @@
 
 mod access;
 mod cancel;
+mod cancel_phases;
 mod download;
 mod faults;
 mod harness;
 mod network;
 mod offline;
+mod other_writers;
 mod proxy;
 mod resume;
 mod sharing;
+mod tls;
+mod wrong_answers;
