@@ -45,6 +45,11 @@ pub(crate) fn run() -> Result<ExitCode> {
         "two users of one machine",
         cargo().args(["xtask", "two-users"]),
     )?;
+    step("faults of the machine", cargo().args(["xtask", "faults"]))?;
+    step(
+        "readers of bytes from elsewhere",
+        cargo().args(["xtask", "fuzz", "--seconds", "60"]),
+    )?;
     step(
         "the Hub's Python client",
         cargo().args(["xtask", "python-client"]),

@@ -6,6 +6,8 @@
 
 mod bench;
 mod ci;
+mod faults;
+mod fuzz;
 mod programs;
 mod python_client;
 mod try_main_job;
@@ -43,6 +45,10 @@ enum Task {
     PythonClient,
     /// Show that two users of one machine have two hives; needs root
     TwoUsers,
+    /// Show what a disk, a resolver and locks that fail do to a hive; needs root
+    Faults,
+    /// Feed what reads bytes from elsewhere with inputs that a fuzzer makes up
+    Fuzz(fuzz::Options),
     /// Measure; figures go to docs/benchmarks.md
     Bench {
         /// What is measured
@@ -60,6 +66,8 @@ async fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::PythonClient => python_client::run().await,
         Task::TwoUsers => two_users::run(),
+        Task::Faults => faults::run().await,
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench { what } => bench::run(what).await,
     };
     match result {

@@ -1,6 +1,8 @@
 //! Builds hive and keeper and says where they are.
 
 use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -47,6 +49,19 @@ impl Programs {
         Ok(Self {
             folder: target.join(folder),
         })
+    }
+
+    /// A copy below `folder`, where every user may read them.
+    pub(crate) fn readable_in(&self, folder: &Path) -> Result<Self> {
+        let copies = folder.join("bin");
+        fs::create_dir(&copies)?;
+        for (name, program) in [("hive", self.hive()), ("keeper", self.keeper())] {
+            fs::copy(program, copies.join(name))?;
+        }
+        for open in [folder, copies.as_path()] {
+            fs::set_permissions(open, fs::Permissions::from_mode(0o755))?;
+        }
+        Ok(Self { folder: copies })
     }
 
     /// The server.

@@ -3,10 +3,7 @@
 
 use std::{
     fs,
-    os::unix::{
-        fs::{PermissionsExt, chown},
-        process::CommandExt,
-    },
+    os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, ExitCode, Output},
 };
@@ -22,7 +19,7 @@ const SECOND_USER: u32 = 64002;
 /// Starts a hive as one user and tries to reach it as another.
 pub(crate) fn run() -> Result<ExitCode> {
     let folder = tempfile::TempDir::with_prefix("two-users-")?;
-    let programs = readable_copy(&Programs::build(Profile::Dev)?, folder.path())?;
+    let programs = Programs::build(Profile::Dev)?.readable_in(folder.path())?;
     let first = User::new(FIRST_USER, folder.path(), &programs)?;
     let second = User::new(SECOND_USER, folder.path(), &programs)?;
 
@@ -64,23 +61,23 @@ fn check(first: &User, second: &User) -> Result<()> {
 struct User {
     id: u32,
     home: PathBuf,
-    programs: PathBuf,
+    keeper: PathBuf,
 }
 
 impl User {
-    fn new(id: u32, folder: &Path, programs: &Path) -> Result<Self> {
+    fn new(id: u32, folder: &Path, programs: &Programs) -> Result<Self> {
         let home = folder.join(id.to_string());
         fs::create_dir(&home)?;
         chown(&home, Some(id), Some(id)).context("becoming another user needs root")?;
         Ok(Self {
             id,
             home,
-            programs: programs.to_owned(),
+            keeper: programs.keeper(),
         })
     }
 
     fn keeper(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
-        Command::new(self.programs.join("keeper"))
+        Command::new(&self.keeper)
             .args(arguments)
             .env_clear()
             .env("HOME", &self.home)
@@ -92,19 +89,6 @@ impl User {
             .output()
             .context("keeper did not start as another user")
     }
-}
-
-/// The programs where every user may read them.
-fn readable_copy(programs: &Programs, folder: &Path) -> Result<PathBuf> {
-    let copies = folder.join("bin");
-    fs::create_dir(&copies)?;
-    for (name, program) in [("hive", programs.hive()), ("keeper", programs.keeper())] {
-        fs::copy(program, copies.join(name))?;
-    }
-    for open in [folder, copies.as_path()] {
-        fs::set_permissions(open, fs::Permissions::from_mode(0o755))?;
-    }
-    Ok(copies)
 }
 
 fn succeed(output: &Output) -> Result<()> {

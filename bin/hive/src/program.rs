@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::Parser;
-use rustix::process::{Resource, getrlimit, setrlimit, setsid};
+use rustix::process::{Resource, Signal as ProcessSignal, getrlimit, setrlimit, setsid};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     runtime::Runtime,
@@ -87,6 +87,8 @@ async fn serve_until_stopped(
     local_token: &SecretString,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
+    // By default it ends the process. Heard, it leaves the write to fail with its error (setrlimit(2), RLIMIT_FSIZE).
+    let _file_may_not_grow = signal(SignalKind::from_raw(ProcessSignal::XFSZ.as_raw()))?;
     let idle_exit = config.idle_exit;
     let hive = Hive::start(config, state, local_token).await?;
     let idle = async {

@@ -10,6 +10,8 @@ mod connections;
 mod digest;
 mod download;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod growth;
 mod ledger;
 mod limits;

@@ -95,7 +95,7 @@ impl Identity {
         })
     }
 
-    fn checkpoint(&self, synced: &Segments) -> Vec<u8> {
+    pub(crate) fn checkpoint(&self, synced: &Segments) -> Vec<u8> {
         line(&Checkpoint {
             version: VERSION,
             digest: self.digest.to_string(),
@@ -213,7 +213,7 @@ pub(crate) fn path_beside(partial: &Path) -> PathBuf {
     path.into()
 }
 
-fn progress(segments: &Segments) -> Vec<u8> {
+pub(crate) fn progress(segments: &Segments) -> Vec<u8> {
     line(&Progress {
         segments: pairs(segments),
     })

@@ -28,6 +28,8 @@ pub(crate) use commit::PinnedCommit;
 pub(crate) use error::HubError;
 pub(crate) use file::HubFile;
 pub(crate) use tree::TreeFile;
+#[cfg(fuzzing)]
+pub(crate) use {rate_limit::wait, redirect::target as redirect_target, tree::files_of_page};
 
 use crate::HubToken;
 

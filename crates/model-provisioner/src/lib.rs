@@ -7,6 +7,8 @@
 mod environment;
 mod error;
 mod event;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hub;
 mod plan;
 mod provisioner;

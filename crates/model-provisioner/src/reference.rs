@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model_store::{RepoId, RepoKind};
+use model_store::{RefName, RepoId, RepoKind};
 use url::Url;
 
 #[cfg(test)]
@@ -34,6 +34,10 @@ impl ModelReference {
             });
         }
         let rest = strip_hub(text, hub)?;
+        if rest != text && strip_hub(rest, hub)? != rest {
+            // Written without the first address it would mean another repository.
+            return Err(bad_shape("owner", rest, "it is an address of the Hub"));
+        }
         let (kind, rest) = match rest.strip_prefix("datasets/") {
             Some(rest) => (RepoKind::Dataset, rest),
             None => (RepoKind::Model, rest),
@@ -254,7 +258,8 @@ fn parse_revision(text: &str) -> Result<String, ReferenceError> {
     if text.contains("..") || text.split('/').any(|part| matches!(part, "" | ".")) {
         return Err(bad_shape(part, text, "it is no branch, tag or commit"));
     }
-    Ok(text.to_owned())
+    let name = RefName::new(text).map_err(|refused| bad_shape(part, text, refused.reason))?;
+    Ok(name.as_str().to_owned())
 }
 
 fn bad_shape(part: &'static str, text: &str, fault: &'static str) -> ReferenceError {

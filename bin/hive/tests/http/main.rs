@@ -12,3 +12,4 @@ mod download;
 mod events;
 mod jobs;
 mod running_hive;
+mod unreachable_hub;

@@ -136,7 +136,7 @@ fn a_damaged_database_ends_with_3_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_second_hive_ends_with_4_and_names_the_first() {
+fn d25_a_second_hive_ends_with_4_and_names_the_first() {
     let home = TempDir::new().unwrap();
     let first = Serving::start(home.path(), &[]);
     let (code, text) = ended(home.path(), &["serve"]);

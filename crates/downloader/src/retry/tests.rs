@@ -63,7 +63,7 @@ fn source(kind: SourceErrorKind) -> Failure {
 }
 
 #[test]
-fn the_wait_doubles_with_every_try_up_to_a_minute() {
+fn d9_the_wait_doubles_with_every_try_up_to_a_minute() {
     let limits = Limits::default();
     let mut budget = RetryBudget::new(&limits, 0);
     let seconds: Vec<_> = (1..=7)

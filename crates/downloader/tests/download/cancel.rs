@@ -20,14 +20,14 @@ async fn cancel_in(state: TransferState, bench: &Bench, script: &Script) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_source_opens() {
+async fn d32_a_cancel_while_the_source_opens() {
     let bench = Bench::new(b"model");
     let script = Script::new(b"model", [Open::Hang]);
     cancel_in(TransferState::Opening, &bench, &script).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_body_comes() {
+async fn d32_a_cancel_while_the_body_comes() {
     let content = content(1_000_000);
     let bench = Bench::new(&content);
     let script = Script::new(
@@ -39,7 +39,7 @@ async fn while_the_body_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_it_waits_before_the_next_try() {
+async fn d32_a_cancel_while_it_waits_before_the_next_try() {
     let bench = Bench::new(b"model");
     let asked = std::time::Duration::from_hours(1);
     let error = failure(SourceErrorKind::Status(503)).with_retry_after(asked);
@@ -76,8 +76,8 @@ async fn before_it_began() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_bytes_are_hashed_and_written_it_ends_as_cancelled_or_verified_and_never_in_between()
-{
+async fn d32_a_cancel_while_bytes_are_hashed_and_written_it_ends_as_cancelled_or_verified_and_never_in_between()
+ {
     let content = content(7 * 1024 * 1024);
     let bench = Bench::new(&content);
     let script = Script::new(&content, [whole()]);

@@ -18,7 +18,7 @@ async fn a_stale_partial_is_replaced_and_none_of_its_bytes_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_partial_that_another_process_writes_is_left_alone() {
+async fn d25_a_partial_that_another_process_writes_is_left_alone() {
     let bench = Bench::new(b"model");
     fs::write(&bench.spec.partial, b"theirs").unwrap();
     let held = File::open(&bench.spec.partial).unwrap();

@@ -106,3 +106,24 @@ async fn d27_ranges_that_miss_the_same_network_knock_together_and_are_counted_on
     let in_order: Vec<u32> = (2..).take(tries.len()).collect();
     assert_eq!(tries, in_order);
 }
+
+#[tokio::test(start_paused = true)]
+async fn d27_a_partition_of_ten_minutes_in_a_body_goes_on_at_the_same_byte() {
+    let bench = Bench::new(b"model");
+    let begun = Instant::now();
+    let stalled = Open::Body(vec![Step::Give(2), Step::Hang]);
+    let unreachable = (0..20).map(|_| Open::Fail(failure(SourceErrorKind::Connect)));
+    let script = Script::new(
+        b"model",
+        [stalled].into_iter().chain(unreachable).chain([whole()]),
+    );
+
+    bench.download(&script).await.unwrap();
+
+    let causes: Vec<_> = bench.notices().iter().map(|notice| notice.cause).collect();
+    assert!(matches!(causes[0], RetryCause::Stalled(_)), "{causes:?}");
+    let connect = RetryCause::Source(SourceErrorKind::Connect);
+    assert_eq!(causes[1..], [connect; 20]);
+    assert_eq!(script.asked().last().unwrap().0, 2..5);
+    assert!(begun.elapsed() > Duration::from_secs(30));
+}

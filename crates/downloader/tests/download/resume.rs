@@ -103,7 +103,7 @@ async fn gaps_are_fetched_and_what_is_between_them_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_no_record_proves_is_fetched_anew() {
+async fn d19_what_no_record_proves_is_fetched_anew() {
     let content = content(LENGTH);
     for record in [
         "",

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::script::{Bench, Open, Script, Step, content, failure, whole};
 
 #[tokio::test(start_paused = true)]
-async fn what_will_not_pass_is_not_tried_again() {
+async fn d13_what_will_not_pass_is_not_tried_again() {
     let bench = Bench::new(b"model");
     let script = Script::new(b"model", [Open::Fail(failure(SourceErrorKind::NotFound))]);
     let error = bench.download(&script).await.unwrap_err();
@@ -20,7 +20,7 @@ async fn what_will_not_pass_is_not_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn eight_tries_without_a_byte_are_the_end_and_every_one_is_told() {
+async fn d9_eight_tries_without_a_byte_are_the_end_and_every_one_is_told() {
     let bench = Bench::new(b"model");
     let refuse = || Open::Fail(failure(SourceErrorKind::Status(503)));
     let script = Script::new(b"model", (0..8).map(|_| refuse()));
@@ -45,7 +45,7 @@ async fn eight_tries_without_a_byte_are_the_end_and_every_one_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_new_byte_renews_the_tries() {
+async fn d4_one_new_byte_renews_the_tries() {
     let content = content(100);
     let bench = Bench::new(&content);
     let one_byte = || Open::Body(vec![Step::Give(1), Step::Cut]);
@@ -59,7 +59,7 @@ async fn one_new_byte_renews_the_tries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_asks_to_wait_is_waited_for() {
+async fn d10_a_server_that_asks_to_wait_is_waited_for() {
     let bench = Bench::new(b"model");
     let asked = Duration::from_mins(2);
     let limited = failure(SourceErrorKind::RateLimited).with_retry_after(asked);
@@ -73,7 +73,7 @@ async fn a_server_that_asks_to_wait_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_asks_to_wait_for_hours_is_asked_again_after_a_quarter_of_one() {
+async fn d10_d26_a_server_that_asks_to_wait_for_hours_is_asked_again_after_a_quarter_of_one() {
     let bench = Bench::new(b"model");
     let limited = failure(SourceErrorKind::RateLimited).with_retry_after(Duration::from_hours(9));
     let script = Script::new(b"model", [Open::Fail(limited), whole()]);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::script::{Bench, Open, Script, Step, content, drip, whole, with_moving_clock};
 
 #[tokio::test(start_paused = true)]
-async fn a_body_without_a_byte_for_thirty_seconds_is_tried_again_from_where_it_was() {
+async fn d1_a_body_without_a_byte_for_thirty_seconds_is_tried_again_from_where_it_was() {
     let content = content(50_000);
     let bench = Bench::new(&content);
     let stalled = Open::Body(vec![Step::Give(10_000), Step::Hang]);
@@ -27,7 +27,7 @@ async fn a_body_without_a_byte_for_thirty_seconds_is_tried_again_from_where_it_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_stalls_at_every_try_is_given_up_as_stalled() {
+async fn d1_a_body_that_stalls_at_every_try_is_given_up_as_stalled() {
     let bench = Bench::new(b"model");
     let script = Script::new(b"model", (0..8).map(|_| Open::Body(vec![Step::Hang])));
     let error = bench.download(&script).await.unwrap_err();
@@ -38,7 +38,7 @@ async fn a_body_that_stalls_at_every_try_is_given_up_as_stalled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_trickles_is_a_stall() {
+async fn d3_a_body_that_trickles_is_a_stall() {
     let content = content(50_000);
     let bench = Bench::new(&content);
     let trickle = drip(Duration::from_secs(1), 1, 600);
@@ -56,7 +56,7 @@ async fn a_body_that_trickles_is_a_stall() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_slow_and_steady_is_never_given_up() {
+async fn d3_a_body_that_is_slow_and_steady_is_never_given_up() {
     let content = content(300 * 50 * 1024);
     let mut bench = Bench::new(&content);
     bench.spec.limits.connections = 1;

@@ -52,7 +52,7 @@ async fn an_empty_file_needs_no_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_verified_and_not_placed_stays_and_needs_no_further_request() {
+async fn d19_what_is_verified_and_not_placed_stays_and_needs_no_further_request() {
     let bench = Bench::new(b"model");
     drop(
         bench
@@ -89,7 +89,7 @@ async fn what_is_verified_and_placed_stays_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_bytes_are_thrown_away_and_fetched_once_more_from_the_start() {
+async fn d16_wrong_bytes_are_thrown_away_and_fetched_once_more_from_the_start() {
     let content = content(100_000);
     let mut wrong = content.clone();
     wrong[77_777] ^= 1;
@@ -114,7 +114,7 @@ async fn wrong_bytes_are_thrown_away_and_fetched_once_more_from_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_that_are_wrong_twice_are_an_integrity_mismatch_with_both_hashes() {
+async fn d16_bytes_that_are_wrong_twice_are_an_integrity_mismatch_with_both_hashes() {
     let bench = Bench::new(b"right");
     let wrong = || Open::Body(vec![Step::Foreign(b"wrong".to_vec())]);
     let script = Script::new(b"right", [wrong(), wrong()]);
@@ -130,7 +130,7 @@ async fn bytes_that_are_wrong_twice_are_an_integrity_mismatch_with_both_hashes()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_goes_on_after_the_file_is_a_size_mismatch() {
+async fn d8_a_body_that_goes_on_after_the_file_is_a_size_mismatch() {
     let bodies = [
         vec![Step::Rest(1024), Step::Foreign(vec![0])],
         vec![Step::Give(4), Step::Foreign(vec![0; 10])],
@@ -155,7 +155,7 @@ async fn a_body_that_neither_ends_nor_goes_on_after_the_last_byte_is_left_at_tha
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_ends_early_goes_on_from_its_last_byte() {
+async fn d5_a_body_that_ends_early_goes_on_from_its_last_byte() {
     let content = content(50_000);
     let bench = Bench::new(&content);
     let script = Script::new(&content, [Open::Body(vec![Step::Give(20_000)]), whole()]);

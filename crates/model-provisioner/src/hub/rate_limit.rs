@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_of_retry_after_and_the_hubs_own_header_are_understood() {
+    fn d10_both_forms_of_retry_after_and_the_hubs_own_header_are_understood() {
         let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
         for (name, value, seconds) in [
             ("retry-after", "30", Some(30)),

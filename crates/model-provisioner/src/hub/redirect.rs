@@ -28,7 +28,8 @@ pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, HubError> {
     if !target.username().is_empty() || target.password().is_some() {
         return Err(refused(from, "a redirect with credentials in its address"));
     }
-    if from.scheme() == "https" && is_private(&target) {
+    // A Hub that is in a private network itself may lead on in it.
+    if from.scheme() == "https" && is_private(&target) && !is_private(from) {
         return Err(refused(from, "a redirect into a private network"));
     }
     Ok(target)
@@ -41,7 +42,8 @@ fn is_private(url: &Url) -> bool {
         address.is_private()
             || address.is_loopback()
             || address.is_link_local()
-            || address.is_unspecified()
+            // RFC 1122, 3.2.1.3: this machine on this network.
+            || address.octets()[0] == 0
     };
     match url.host() {
         Some(Host::Ipv4(address)) => is_private_v4(address),
@@ -52,9 +54,15 @@ fn is_private(url: &Url) -> bool {
                 || address.is_unicast_link_local()
                 || address.to_ipv4_mapped().is_some_and(is_private_v4)
         }
-        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Domain(name)) => is_this_machine(name),
         None => false,
     }
+}
+
+/// RFC 6761, 6.3: `localhost` and all below it, with the root's dot or without.
+fn is_this_machine(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// The redirects do not end.
@@ -117,12 +125,30 @@ mod tests {
                 Err("a redirect into a private network"),
             ),
             (
+                "https://localhost./",
+                Err("a redirect into a private network"),
+            ),
+            (
+                "https://a.localhost/",
+                Err("a redirect into a private network"),
+            ),
+            ("https://0.0.0.1/", Err("a redirect into a private network")),
+            (
                 "https://u:p@cdn.example/",
                 Err("a redirect with credentials in its address"),
             ),
         ] {
             let expected = target.map(str::to_owned).map_err(str::to_owned);
             assert_eq!(follow(hub, location), expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn d14_a_hub_in_a_private_network_may_lead_on_in_it() {
+        for hub in ["https://10.1.2.3/a", "https://localhost:8080/a"] {
+            assert!(follow(hub, "/b").is_ok(), "{hub}");
+            assert!(follow(hub, "https://10.1.2.4/b").is_ok(), "{hub}");
+            assert!(follow(hub, "http://10.1.2.4/b").is_err(), "{hub}");
         }
     }
 }

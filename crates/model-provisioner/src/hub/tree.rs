@@ -65,10 +65,9 @@ impl Hub {
             }
             let next = self.next_page(&response)?;
             let page = read_page(response, &url).await?;
-            let entries: Vec<Entry> = serde_json::from_slice(&page).map_err(|error| {
+            files.extend(files_of_page(&page).map_err(|error| {
                 failure::nonsense(&url, format!("a listing that cannot be read: {error}"))
-            })?;
-            files.extend(entries.into_iter().filter_map(Entry::into_file));
+            })?);
             match next {
                 Some(next) => url = next,
                 None => return Ok(files),
@@ -78,7 +77,7 @@ impl Hub {
     }
 
     /// The next page, which must be the Hub's: the token goes along.
-    fn next_page(&self, response: &Response) -> Result<Option<Url>, HubError> {
+    pub(crate) fn next_page(&self, response: &Response) -> Result<Option<Url>, HubError> {
         let Some(next) = failure::text(response.headers(), LINK.as_str()).and_then(next_link)
         else {
             return Ok(None);
@@ -91,6 +90,12 @@ impl Hub {
             )),
         }
     }
+}
+
+/// The files of one page; folders are left out.
+pub(crate) fn files_of_page(page: &[u8]) -> Result<Vec<TreeFile>, serde_json::Error> {
+    let entries: Vec<Entry> = serde_json::from_slice(page)?;
+    Ok(entries.into_iter().filter_map(Entry::into_file).collect())
 }
 
 impl Entry {
@@ -148,8 +153,7 @@ mod tests {
              "lfs": {"oid": sha256, "size": 9, "pointerSize": 135}, "xetHash": "00"},
             {"type": "file", "size": 1, "path": "unhashed"},
         ]);
-        let entries: Vec<Entry> = serde_json::from_value(listing).unwrap();
-        let files: Vec<TreeFile> = entries.into_iter().filter_map(Entry::into_file).collect();
+        let files = files_of_page(listing.to_string().as_bytes()).unwrap();
         let seen: Vec<_> = files
             .iter()
             .map(|file| {

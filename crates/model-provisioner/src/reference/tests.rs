@@ -130,6 +130,14 @@ fn a_malformed_reference_is_refused_with_a_remedy() {
             "`example.com` is not an address of the Hub",
         ),
         (
+            "hf://hf.co/name",
+            "the owner `hf.co/name` is refused: it is an address of the Hub",
+        ),
+        (
+            "hf.co/hf.co/name",
+            "the owner `hf.co/name` is refused: it is an address of the Hub",
+        ),
+        (
             "ftp://huggingface.co/org/name",
             "`ftp:` is not an address of the Hub",
         ),
@@ -138,6 +146,14 @@ fn a_malformed_reference_is_refused_with_a_remedy() {
         assert_eq!(refused.to_string(), message, "{text:?}");
         assert!(!refused.remedy().is_empty());
     }
+}
+
+#[test]
+fn a_revision_that_the_store_could_not_name_is_refused() {
+    let long = "a".repeat(256);
+    let refused = parse(&format!("org/name@{long}")).unwrap_err();
+    let message = format!("the revision `{long}` is refused: a part of it is too long");
+    assert_eq!(refused.to_string(), message);
 }
 
 #[test]

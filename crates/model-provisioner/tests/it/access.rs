@@ -22,7 +22,7 @@ async fn hub() -> FakeHub {
 }
 
 #[tokio::test]
-async fn every_refusal_says_what_it_is_where_to_ask_and_whose_token_it_was() {
+async fn d12_every_refusal_says_what_it_is_where_to_ask_and_whose_token_it_was() {
     let hub = hub().await;
     for (token, repo, expected) in [
         (None, "org/gated", Denial::GatedWithoutToken),
@@ -53,7 +53,7 @@ async fn every_refusal_says_what_it_is_where_to_ask_and_whose_token_it_was() {
 }
 
 #[tokio::test]
-async fn what_the_hub_does_not_have_is_named() {
+async fn d13_what_the_hub_does_not_have_is_named() {
     let hub = hub().await;
     let machine = Machine::with_token(&hub, Some(GOOD));
     for (model, expected) in [

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::{LIMIT, Machine, request, tiny};
 
 #[tokio::test]
-async fn a_download_ends_while_the_hub_is_silent() {
+async fn d32_a_cancel_ends_a_download_while_the_hub_is_silent() {
     for held in [
         Requests::to(Route::Info),
         Requests::to(Route::Tree),
@@ -33,7 +33,7 @@ async fn a_download_ends_while_the_hub_is_silent() {
 }
 
 #[tokio::test]
-async fn a_cancel_in_a_body_closes_the_connection_and_leaves_nothing_published() {
+async fn d32_a_cancel_in_a_body_closes_the_connection_and_leaves_nothing_published() {
     let hub = FakeHub::builder().repository(tiny()).start().await;
     let machine = Machine::new(&hub);
     hub.on(Requests::cdn()).answer(Fault::StallAfter(100_000));

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,7 +25,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct Machine {
     pub(crate) provisioner: Provisioner,
     pub(crate) store: PathBuf,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 /// What a caller was told and how it ended.
@@ -66,7 +67,7 @@ impl Machine {
         Self {
             provisioner: provisioner(&store, hub, rate_limit),
             store,
-            _folder: folder,
+            folder: Arc::new(folder),
         }
     }
 
@@ -75,6 +76,15 @@ impl Machine {
         Self {
             provisioner: provisioner(&self.store, hub, RateLimiter::new(None)),
             ..self
+        }
+    }
+
+    /// Another hive that has the same store at the same time.
+    pub(crate) fn beside(&self, hub: HubSettings) -> Self {
+        Self {
+            provisioner: provisioner(&self.store, hub),
+            store: self.store.clone(),
+            folder: Arc::clone(&self.folder),
         }
     }
 

@@ -6,12 +6,16 @@
 
 mod access;
 mod cancel;
+mod cancel_phases;
 mod download;
 mod faults;
 mod harness;
 mod network;
 mod offline;
+mod other_writers;
 mod proxy;
 mod rate_limit;
 mod resume;
 mod sharing;
+mod tls;
+mod wrong_answers;

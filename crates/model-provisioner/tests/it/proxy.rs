@@ -26,13 +26,15 @@ use crate::harness::{Machine, settings};
 const TOKEN: &str = "hf_good";
 
 /// A server of a test that ends with it.
-struct Server {
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     _tasks: JoinSet<()>,
 }
 
 impl Server {
-    async fn start<Serving>(serve: impl Fn(TcpStream) -> Serving + Send + 'static) -> Self
+    pub(crate) async fn start<Serving>(
+        serve: impl Fn(TcpStream) -> Serving + Send + 'static,
+    ) -> Self
     where
         Serving: Future<Output = ()> + Send + 'static,
     {

@@ -11,7 +11,7 @@ use crate::harness::{LIMIT, Machine, Outcome, request, tiny};
 const PATH: &str = "tiny-Q4_K_M.gguf";
 
 #[tokio::test]
-async fn two_downloads_of_one_blob_fetch_it_once() {
+async fn d25_two_downloads_of_one_blob_fetch_it_once() {
     let hub = FakeHub::builder().repository(tiny()).start().await;
     let machine = Machine::new(&hub);
     let script = hub.on(Requests::cdn()).answer(Fault::Hold);

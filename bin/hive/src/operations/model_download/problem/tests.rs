@@ -175,3 +175,85 @@ fn a_cancelled_download_is_no_problem() {
     };
     assert!(problem(&ProvisionError::Cancelled, &occasion).is_none());
 }
+
+#[test]
+fn every_row_of_the_fault_matrix_has_the_code_that_it_is_told_with() {
+    use ProblemCode as Code;
+    use SourceErrorKind as Kind;
+    let stall = model_provisioner::Stall::NoBytes(std::time::Duration::from_secs(30));
+    for (row, cause, code) in [
+        ("d1", RetryCause::Stalled(stall), Code::Stalled),
+        (
+            "d2",
+            RetryCause::Source(Kind::HeadersTimeout),
+            Code::UpstreamTimeout,
+        ),
+        ("d4", RetryCause::Source(Kind::Cut), Code::UpstreamConnect),
+        (
+            "d9",
+            RetryCause::Source(Kind::Status(503)),
+            Code::UpstreamHttp,
+        ),
+        (
+            "d10",
+            RetryCause::Source(Kind::RateLimited),
+            Code::UpstreamRateLimited,
+        ),
+        (
+            "d11",
+            RetryCause::Source(Kind::Unauthorized),
+            Code::UpstreamAuth,
+        ),
+        (
+            "d13",
+            RetryCause::Source(Kind::NotFound),
+            Code::UpstreamNotFound,
+        ),
+        (
+            "d14",
+            RetryCause::Source(Kind::TooManyRedirects),
+            Code::TooManyRedirects,
+        ),
+        (
+            "d15",
+            RetryCause::Source(Kind::Changed),
+            Code::UpstreamChanged,
+        ),
+        (
+            "d16",
+            RetryCause::IntegrityMismatch,
+            Code::IntegrityMismatch,
+        ),
+        (
+            "d18",
+            RetryCause::Source(Kind::BadUpstream),
+            Code::BadUpstream,
+        ),
+        ("d28", RetryCause::Source(Kind::Dns), Code::UpstreamDns),
+        ("d29", RetryCause::Source(Kind::Tls), Code::UpstreamTls),
+        ("d30", RetryCause::Source(Kind::Proxy), Code::ProxyError),
+        (
+            "d31",
+            RetryCause::Source(Kind::Connect),
+            Code::UpstreamConnect,
+        ),
+    ] {
+        assert_eq!(code_of_retry(cause), code, "{row}");
+    }
+    let storage = |fault| {
+        told(&ProvisionError::Storage {
+            fault,
+            path: "/store".into(),
+            source: Arc::new(io::ErrorKind::Other.into()),
+        })
+        .code
+    };
+    for (fault, code) in [
+        (StorageFault::DiskFull, Code::DiskFull),
+        (StorageFault::PermissionDenied, Code::PermissionDenied),
+        (StorageFault::ReadOnly, Code::ReadOnly),
+        (StorageFault::Io, Code::IoError),
+    ] {
+        assert_eq!(storage(fault), Open::Known(code), "d22 {fault}");
+    }
+}

@@ -1,0 +1,39 @@
+//! `cargo xtask faults`: the rows of docs/FAULTS.md that a test cannot make by itself, on the real programs: a disk that
+//! is full, closed or failing, locks that do nothing, a resolver that is silent. Needs root and strace.
+
+mod disk;
+mod locks;
+mod permissions;
+mod resolver;
+mod scene;
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::geteuid;
+
+use crate::programs::{Profile, Programs};
+
+/// Runs every row and names each as it holds.
+pub(crate) async fn run() -> Result<ExitCode> {
+    ensure!(
+        geteuid().is_root(),
+        "mounts and the rights of other users need root"
+    );
+    let strace = Command::new("strace").arg("--version").output();
+    strace.context("strace is missing (Debian package strace)")?;
+    let programs = Programs::build(Profile::Dev)?;
+    disk::run(&programs).await?;
+    permissions::run(&programs).await?;
+    locks::run(&programs).await?;
+    resolver::run(&programs).await?;
+    eprintln!("Every fault ends as docs/FAULTS.md says");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says that a row holds, or which one does not.
+fn told(row: &str, result: Result<()>) -> Result<()> {
+    result.with_context(|| format!("`{row}` does not hold"))?;
+    eprintln!("{row}");
+    Ok(())
+}
