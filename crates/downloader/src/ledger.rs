@@ -25,6 +25,16 @@ pub(crate) struct Ledger {
     checkpoint_every: Duration,
     state: Mutex<State>,
     changed: Condvar,
+    /// Held by the one of the two threads that makes a new record: it has one place for it.
+    renewal: Mutex<()>,
+}
+
+/// A checkpoint that is written, and not yet the record.
+struct Renewal<'a> {
+    ledger: &'a Ledger,
+    new: NewRecord,
+    synced: Segments,
+    _only: MutexGuard<'a, ()>,
 }
 
 #[derive(Debug)]
@@ -70,6 +80,7 @@ impl Ledger {
                 is_ended: false,
             }),
             changed: Condvar::new(),
+            renewal: Mutex::default(),
         }
     }
 
@@ -90,7 +101,7 @@ impl Ledger {
         state.written_count += length;
         state.unrecorded_bytes += length;
         if state.unrecorded_bytes >= self.record_every_bytes {
-            state.write_record(&self.partial, &self.identity)?;
+            self.write_record(&mut state)?;
         }
         if state.unsynced_bytes() >= self.unsynced_limit_bytes / 2 {
             self.changed.notify_all();
@@ -188,7 +199,7 @@ impl Ledger {
     fn flush(&self) -> io::Result<()> {
         let mut state = self.state();
         if state.unrecorded_bytes > 0 {
-            state.write_record(&self.partial, &self.identity)?;
+            self.write_record(&mut state)?;
         }
         if state.synced == state.written {
             return Ok(());
@@ -197,18 +208,38 @@ impl Ledger {
         self.checkpoint()
     }
 
+    /// Records what is written, in a record that is begun if there is none from this download yet. One that is being
+    /// made beside this will say it too.
+    fn write_record(&self, state: &mut State) -> io::Result<()> {
+        if !state.record.append(&state.written)? {
+            let Some(_only) = self.renewal.try_lock().ok() else {
+                return Ok(());
+            };
+            let new = NewRecord::write(self.partial.path(), &self.identity, &state.synced)?;
+            new.take_place(&mut state.record, &state.written)?;
+        }
+        state.is_recorded();
+        Ok(())
+    }
+
     /// Syncs the file, then replaces the record by one that says so.
     fn checkpoint(&self) -> io::Result<()> {
         let synced = self.sync()?;
-        let new = NewRecord::write(self.partial.path(), &self.identity, &synced)?;
-        let mut guard = self.state();
-        let state = &mut *guard;
-        new.take_place(&mut state.record, &state.written)?;
-        state.synced = synced;
-        state.is_recorded();
-        drop(guard);
+        self.renew(synced)?.take_place()?;
         let folder = self.partial.path().parent();
         folder.map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+
+    /// Begins a new record. Others go on while the disk takes it.
+    fn renew(&self, synced: Segments) -> io::Result<Renewal<'_>> {
+        let only = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = NewRecord::write(self.partial.path(), &self.identity, &synced)?;
+        Ok(Renewal {
+            ledger: self,
+            new,
+            synced,
+            _only: only,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -221,18 +252,54 @@ impl State {
         self.written_count - self.synced_count
     }
 
-    /// Records what is written, in a record that is begun if there is none from this download yet.
-    fn write_record(&mut self, partial: &Partial, identity: &Identity) -> io::Result<()> {
-        if !self.record.append(&self.written)? {
-            let new = NewRecord::write(partial.path(), identity, &self.synced)?;
-            new.take_place(&mut self.record, &self.written)?;
-        }
-        self.is_recorded();
-        Ok(())
-    }
-
     fn is_recorded(&mut self) {
         self.recorded_bytes = self.written.bytes();
         self.unrecorded_bytes = 0;
+    }
+}
+
+impl Renewal<'_> {
+    /// Becomes the record, with what is written by now.
+    fn take_place(self) -> io::Result<()> {
+        let mut guard = self.ledger.state();
+        let state = &mut *guard;
+        self.new.take_place(&mut state.record, &state.written)?;
+        state.synced = self.synced;
+        state.is_recorded();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::BootId;
+
+    #[test]
+    fn a_checkpoint_and_the_first_record_do_not_take_each_others_file() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("blob.hive-partial");
+        let identity = Identity {
+            digest: crate::Digest::from_hex(&"1".repeat(64)).unwrap(),
+            size_bytes: 100,
+            boot_id: BootId::of_this_machine(),
+        };
+        let limits = Limits {
+            record_bytes: 1,
+            ..Limits::default()
+        };
+        let (partial, claims) = Partial::open(&path, &identity).unwrap();
+        let ledger = Ledger::new(partial, claims, identity.clone(), &limits);
+
+        let checkpoint = ledger.renew(Segments::default()).unwrap();
+        ledger.wrote(0..10).unwrap();
+        checkpoint.take_place().unwrap();
+
+        let record = fs::read_to_string(folder.path().join("blob.hive-partial.json")).unwrap();
+        assert_eq!(identity.claims(&record).unwrap().segments.bytes(), 10);
     }
 }
