@@ -33,8 +33,8 @@ struct State {
     files_verified: u32,
     /// Bytes received by transfers that have ended.
     bytes_received: u64,
-    /// Bytes that these left, in partials and in blobs.
-    bytes_kept: u64,
+    /// Their meters: what they left is known when nothing of them runs any more.
+    ended: Vec<Arc<TransferMeter>>,
     total: Rate,
     active: BTreeMap<u32, Active>,
     /// Files whose question to the Hub waits for the network.
@@ -67,7 +67,7 @@ impl Board {
                 bytes_verified: 0,
                 files_verified: 0,
                 bytes_received: 0,
-                bytes_kept: 0,
+                ended: Vec::new(),
                 total: Rate::default(),
                 active: BTreeMap::new(),
                 without_network: BTreeSet::new(),
@@ -103,7 +103,14 @@ impl Board {
         let mut state = self.state();
         if let Some(active) = state.active.remove(&index) {
             state.bytes_received += active.bytes_received();
-            state.bytes_kept += active.meter.snapshot().bytes_done;
+            // Files that share a blob leave it once.
+            if !state
+                .ended
+                .iter()
+                .any(|meter| Arc::ptr_eq(meter, &active.meter))
+            {
+                state.ended.push(active.meter);
+            }
         }
     }
 
@@ -128,7 +135,9 @@ impl Board {
 
     /// Bytes that transfers of this download received, or found received, and that are still here.
     pub(crate) fn bytes_kept(&self) -> u64 {
-        self.state().bytes_kept
+        let state = self.state();
+        let left = state.ended.iter().map(|meter| meter.snapshot().bytes_done);
+        left.sum()
     }
 
     /// A file is in the store.
