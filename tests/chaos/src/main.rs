@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use chaos::{Fleet, Violation, plan_of};
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Seeded downloads under random faults.
 #[derive(Parser)]
@@ -45,13 +46,33 @@ fn main() -> std::io::Result<ExitCode> {
     if fleet.runs == 1 {
         eprintln!("{}", plan_of(seed));
     }
-    let tally = runtime.block_on(fleet.run(tell));
+    let tally = runtime.block_on(async {
+        tokio::select! {
+            tally = fleet.run(tell) => Ok(Some(tally)),
+            // Every run and its folder go with the future that is dropped here, and with the runtime.
+            told = told_to_stop() => told.map(|()| None),
+        }
+    })?;
+    let Some(tally) = tally else {
+        eprintln!("interrupted");
+        return Ok(ExitCode::FAILURE);
+    };
     println!("{tally}");
     Ok(if tally.is_clean() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+async fn told_to_stop() -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
 }
 
 fn tell(violation: &Violation) {
