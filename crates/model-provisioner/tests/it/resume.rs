@@ -121,18 +121,17 @@ async fn a_cancelled_download_tells_as_kept_what_the_record_of_its_partial_prove
     let machine = Machine::new(&hub);
     hub.on(Requests::cdn()).answer(Fault::StallAfter(100_000));
     let stop = CancellationToken::new();
-    let stopping = async {
-        hub.cdn()
-            .wait_for_request(&Requests::cdn(), LIMIT)
-            .await
-            .unwrap();
-        stop.cancel();
+    // Both files have the bytes of the one transfer.
+    let hear = |event: &ProvisionEvent| {
+        if matches!(event, ProvisionEvent::Progress(figures) if figures.bytes_done >= 200_000) {
+            stop.cancel();
+        }
     };
     let model = DownloadRequest {
         all_files: true,
         ..request("org/tiny")
     };
-    let (outcome, ()) = tokio::join!(machine.run(&model, &stop, true), stopping);
+    let outcome = machine.run_and_hear(&model, &stop, true, hear).await;
     let kept = outcome.bytes_kept;
     assert!(matches!(outcome.failure(), ProvisionError::Cancelled));
 
