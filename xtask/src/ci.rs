@@ -40,6 +40,11 @@ pub(crate) fn run() -> Result<ExitCode> {
         cargo().args(["xtask", "try", "--megabytes", "40"]),
     )?;
     nextest()?;
+    chaos()?;
+    step(
+        "kill -9 at every named point and at random",
+        cargo().args(["xtask", "crash", "--points", "--random", "5"]),
+    )?;
     dependencies()?;
     step(
         "two users of one machine",
@@ -63,6 +68,18 @@ fn nextest() -> Result<()> {
     step(
         "nothing left behind by a test",
         cargo().args(["nextest", "run", "--locked", "--workspace"]),
+    )
+}
+
+/// Random faults: the same ones each time, and some that nobody has seen.
+fn chaos() -> Result<()> {
+    step(
+        "random faults",
+        cargo().args(["xtask", "chaos", "--seed", "1", "--runs", "300"]),
+    )?;
+    step(
+        "random faults with a new seed",
+        cargo().args(["xtask", "chaos", "--runs", "200"]),
     )
 }
 

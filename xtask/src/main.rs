@@ -5,11 +5,15 @@
 )]
 
 mod bench;
+mod chaos;
 mod ci;
+mod crash;
 mod faults;
 mod fuzz;
+mod interruption;
 mod programs;
 mod python_client;
+mod tools;
 mod try_main_job;
 mod two_users;
 
@@ -41,6 +45,10 @@ enum Task {
     Install,
     /// Everything that continuous integration checks
     Ci,
+    /// Seeded downloads under random faults, each held to the fault matrix; a failing seed replays
+    Chaos(chaos::Options),
+    /// Kill -9 at named points and at random, and see that every job goes on by itself
+    Crash(crash::Options),
     /// Show that the Hub's own Python client accepts a store that hive wrote
     PythonClient,
     /// Show that two users of one machine have two hives; needs root
@@ -64,6 +72,8 @@ async fn main() -> ExitCode {
         Task::Keeper { arguments } => programs::run_keeper(&arguments),
         Task::Install => programs::install(),
         Task::Ci => ci::run(),
+        Task::Chaos(options) => chaos::run(&options),
+        Task::Crash(options) => crash::run(&options).await,
         Task::PythonClient => python_client::run().await,
         Task::TwoUsers => two_users::run(),
         Task::Faults => faults::run().await,

@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("keeper", &["hive-api", "hive-client"]),
     ("fake-hub", &[]),
+    ("chaos", &["fake-hub", "model-provisioner", "model-store"]),
     ("e2e", &["fake-hub"]),
     ("xtask", &["fake-hub", "hive-api", "hive-client"]),
 ];

@@ -25,6 +25,16 @@ pub(crate) struct Ledger {
     checkpoint_every: Duration,
     state: Mutex<State>,
     changed: Condvar,
+    /// Held by the one of the two threads that makes a new record: it has one place for it.
+    renewal: Mutex<()>,
+}
+
+/// A checkpoint that is written, and not yet the record.
+struct Renewal<'a> {
+    ledger: &'a Ledger,
+    new: NewRecord,
+    synced: Segments,
+    _only: MutexGuard<'a, ()>,
 }
 
 #[derive(Debug)]
@@ -39,8 +49,6 @@ struct State {
     written_count: u64,
     synced_count: u64,
     sync_failed: Option<Errno>,
-    /// A checkpoint is on its way to the disk; nobody else may begin a record.
-    is_checkpointing: bool,
     is_ended: bool,
 }
 
@@ -69,10 +77,10 @@ impl Ledger {
                 synced,
                 record,
                 sync_failed: None,
-                is_checkpointing: false,
                 is_ended: false,
             }),
             changed: Condvar::new(),
+            renewal: Mutex::default(),
         }
     }
 
@@ -93,7 +101,7 @@ impl Ledger {
         state.written_count += length;
         state.unrecorded_bytes += length;
         if state.unrecorded_bytes >= self.record_every_bytes {
-            state.write_record(&self.partial, &self.identity)?;
+            self.write_record(&mut state)?;
         }
         if state.unsynced_bytes() >= self.unsynced_limit_bytes / 2 {
             self.changed.notify_all();
@@ -192,7 +200,7 @@ impl Ledger {
     fn flush(&self) -> io::Result<()> {
         let mut state = self.state();
         if state.unrecorded_bytes > 0 {
-            state.write_record(&self.partial, &self.identity)?;
+            self.write_record(&mut state)?;
         }
         if state.synced == state.written {
             return Ok(());
@@ -201,20 +209,38 @@ impl Ledger {
         self.checkpoint()
     }
 
+    /// Records what is written, in a record that is begun if there is none from this download yet. One that is being
+    /// made beside this will say it too.
+    fn write_record(&self, state: &mut State) -> io::Result<()> {
+        if !state.record.append(&state.written)? {
+            let Some(_only) = self.renewal.try_lock().ok() else {
+                return Ok(());
+            };
+            let new = NewRecord::write(self.partial.path(), &self.identity, &state.synced)?;
+            new.take_place(&mut state.record, &state.written)?;
+        }
+        state.is_recorded();
+        Ok(())
+    }
+
     /// Syncs the file, then replaces the record by one that says so.
     fn checkpoint(&self) -> io::Result<()> {
         let synced = self.sync()?;
-        self.state().is_checkpointing = true;
-        let new = NewRecord::write(self.partial.path(), &self.identity, &synced);
-        let mut guard = self.state();
-        let state = &mut *guard;
-        state.is_checkpointing = false;
-        new?.take_place(&mut state.record, &state.written)?;
-        state.synced = synced;
-        state.is_recorded();
-        drop(guard);
+        self.renew(synced)?.take_place()?;
         let folder = self.partial.path().parent();
         folder.map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+
+    /// Begins a new record. Others go on while the disk takes it.
+    fn renew(&self, synced: Segments) -> io::Result<Renewal<'_>> {
+        let only = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = NewRecord::write(self.partial.path(), &self.identity, &synced)?;
+        Ok(Renewal {
+            ledger: self,
+            new,
+            synced,
+            _only: only,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -227,69 +253,54 @@ impl State {
         self.written_count - self.synced_count
     }
 
-    /// Records what is written, in a record that is begun if there is none from this download yet. Where a checkpoint
-    /// is about to become the first one, that says it.
-    fn write_record(&mut self, partial: &Partial, identity: &Identity) -> io::Result<()> {
-        if !self.record.append(&self.written)? {
-            if self.is_checkpointing {
-                return Ok(());
-            }
-            let new = NewRecord::write(partial.path(), identity, &self.synced)?;
-            new.take_place(&mut self.record, &self.written)?;
-        }
-        self.is_recorded();
-        Ok(())
-    }
-
     fn is_recorded(&mut self) {
         self.recorded_bytes = self.written.bytes();
         self.unrecorded_bytes = 0;
     }
 }
 
+impl Renewal<'_> {
+    /// Becomes the record, with what is written by now.
+    fn take_place(self) -> io::Result<()> {
+        let mut guard = self.ledger.state();
+        let state = &mut *guard;
+        self.new.take_place(&mut state.record, &state.written)?;
+        state.synced = self.synced;
+        state.is_recorded();
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::FileExt;
-    use std::thread;
+    use std::fs;
+
+    use tempfile::TempDir;
 
     use super::*;
-    use crate::{BootId, Digest};
+    use crate::BootId;
 
     #[test]
-    fn a_first_record_and_a_checkpoint_at_the_same_time_are_in_nobodys_way() {
-        let folder = tempfile::tempdir().unwrap();
+    fn a_checkpoint_and_the_first_record_do_not_take_each_others_file() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("blob.hive-partial");
         let identity = Identity {
-            digest: Digest::Sha256([1; 32]),
-            size_bytes: 4096,
-            boot_id: BootId::new("this boot"),
+            digest: crate::Digest::from_hex(&"1".repeat(64)).unwrap(),
+            size_bytes: 100,
+            boot_id: BootId::of_this_machine(),
         };
         let limits = Limits {
             record_bytes: 1,
             ..Limits::default()
         };
-        for round in 0..100 {
-            let path = folder.path().join(format!("{round}.hive-partial"));
-            let (partial, claims) = Partial::open(&path, &identity).unwrap();
-            partial.file.write_all_at(&[0; 4096], 0).unwrap();
-            let ledger = Ledger::new(partial, claims, identity.clone(), &limits);
-            // Something that a checkpoint has to sync, and that no record says yet.
-            ledger.state().written.insert(0..1024);
-            thread::scope(|scope| {
-                let checkpoint = scope.spawn(|| ledger.checkpoint());
-                // The writer comes while the checkpoint is on its way to the disk, or just after.
-                let new = path.with_extension("hive-partial.json.new");
-                while !new.exists() && !checkpoint.is_finished() {
-                    thread::yield_now();
-                }
-                ledger.wrote(1024..4096).unwrap();
-                checkpoint.join().unwrap().unwrap();
-            });
-            assert_eq!(ledger.keep(), 4096);
-            let (_, claims) = {
-                drop(ledger);
-                Partial::open(&path, &identity).unwrap()
-            };
-            assert_eq!(claims.unwrap().segments.bytes(), 4096);
-        }
+        let (partial, claims) = Partial::open(&path, &identity).unwrap();
+        let ledger = Ledger::new(partial, claims, identity.clone(), &limits);
+
+        let checkpoint = ledger.renew(Segments::default()).unwrap();
+        ledger.wrote(0..10).unwrap();
+        checkpoint.take_place().unwrap();
+
+        let record = fs::read_to_string(folder.path().join("blob.hive-partial.json")).unwrap();
+        assert_eq!(identity.claims(&record).unwrap().segments.bytes(), 10);
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::Pid;
 
 use crate::StoreError;
 
@@ -17,6 +18,9 @@ pub(crate) struct Folder {
     fd: OwnedFd,
     path: PathBuf,
 }
+
+/// What the names of staged files and links begin with; the process follows.
+const STAGED_PREFIX: &str = ".hive-staged-";
 
 const OPEN: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -85,6 +89,23 @@ impl Folder {
         staging.move_to(&staged, self, name)
     }
 
+    /// Removes what processes of this machine staged here before they died. Another machine's may be taken for one:
+    /// who misses a staged file stages it anew.
+    pub(crate) fn clear_staged(&self) -> Result<(), StoreError> {
+        let entries =
+            std::fs::read_dir(&self.path).map_err(|error| StoreError::at(&self.path, error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| StoreError::at(&self.path, error))?;
+            let name = entry.file_name();
+            if let Some(name) = name.to_str()
+                && stager(name).is_some_and(is_gone)
+            {
+                self.unlink(name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes `name` a file with this content, durably, in place of whatever link or file it was.
     pub(crate) fn put_file(
         &self,
@@ -92,19 +113,29 @@ impl Folder {
         content: &[u8],
         staging: &Self,
     ) -> Result<(), StoreError> {
-        let staged = staging.free_name()?;
-        let failed = |error| StoreError::at(&staging.path.join(&staged), error);
+        let staged = staging.stage(content)?;
+        if staging.move_to(&staged, self, name).is_err() {
+            // What was staged may have been taken for a dead process's; any other trouble comes again.
+            let staged = staging.stage(content)?;
+            staging.move_to(&staged, self, name)?;
+        }
+        self.sync()
+    }
+
+    /// Writes a file under a name of its own, durably.
+    fn stage(&self, content: &[u8]) -> Result<String, StoreError> {
+        let staged = self.free_name()?;
+        let failed = |error| StoreError::at(&self.path.join(&staged), error);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&staging.fd, &staged, flags, Mode::from_raw_mode(0o644))
+        let fd = rustix::fs::openat(&self.fd, &staged, flags, Mode::from_raw_mode(0o644))
             .map_err(|error| failed(error.into()))?;
         let mut file = File::from(fd);
         let written = file.write_all(content).and_then(|()| file.sync_all());
         if let Err(error) = written {
-            staging.drop_staged(&staged);
+            self.drop_staged(&staged);
             return Err(failed(error));
         }
-        staging.move_to(&staged, self, name)?;
-        self.sync()
+        Ok(staged)
     }
 
     /// Removes `name`, which may be missing already.
@@ -131,11 +162,21 @@ impl Folder {
     fn free_name(&self) -> Result<String, StoreError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!(".hive-staged-{}-{next}", process::id());
+        let name = format!("{STAGED_PREFIX}{}-{next}", process::id());
         // Left behind by a process that had our id before us.
         self.unlink(&name)?;
         Ok(name)
     }
+}
+
+/// The process that staged something under this name.
+fn stager(name: &str) -> Option<Pid> {
+    let (process, _) = name.strip_prefix(STAGED_PREFIX)?.split_once('-')?;
+    Pid::from_raw(process.parse().ok()?)
+}
+
+fn is_gone(process: Pid) -> bool {
+    rustix::process::test_kill_process(process) == Err(Errno::SRCH)
 }
 
 impl AsFd for Folder {

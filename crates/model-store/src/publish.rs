@@ -21,6 +21,7 @@ impl RepoFolder {
             }
         }
         let repo = self.open()?;
+        repo.clear_staged()?;
         let snapshot = repo.child("snapshots")?.child(commit.as_str())?;
         link_all(snapshot, files, &repo)?;
         match reference {

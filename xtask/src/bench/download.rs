@@ -11,19 +11,18 @@ mod origin;
 mod peers;
 mod setting;
 mod table;
-mod tools;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::{
     contender::Programs,
     setting::{Setting, Sizes},
 };
 use super::report;
+use crate::interruption::told_to_stop;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -53,16 +52,6 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn told_to_stop() -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }
 
 async fn measure_settings(options: &Options, programs: &Programs) -> Result<()> {

@@ -60,6 +60,8 @@ pub(crate) fn kind_of_status(
         (404, Some("RevisionNotFound")) => HubErrorKind::Missing(Missing::Revision),
         (404, Some("EntryNotFound")) => HubErrorKind::Missing(Missing::File),
         (404, _) => default,
+        // One that was not followed any more.
+        (300..=399, _) => SourceErrorKind::TooManyRedirects.into(),
         (407, _) => SourceErrorKind::Proxy.into(),
         (429, _) => SourceErrorKind::RateLimited.into(),
         (status, _) => SourceErrorKind::Status(status).into(),
@@ -214,6 +216,7 @@ mod tests {
             (404, Some("EntryNotFound"), false, NotThere(Missing::File)),
             (404, None, false, NotThere(Missing::Revision)),
             (429, None, true, Transfer(SourceErrorKind::RateLimited)),
+            (302, None, true, Transfer(SourceErrorKind::TooManyRedirects)),
             (503, None, true, Transfer(SourceErrorKind::Status(503))),
             (407, None, true, Transfer(SourceErrorKind::Proxy)),
         ] {

@@ -7,7 +7,7 @@ use model_store::{BlobName, RepoPath};
 use url::Url;
 
 use super::{
-    blocking, failure, landing, on_disk,
+    blocking, failure, landing, on_disk, origin,
     patience::Asker,
     planned::{Identity, Target},
     sharing::{News, Next, Outcome, Panicked, Ticket},
@@ -46,7 +46,7 @@ impl FileJob {
     /// Takes what the plan found in the store.
     pub(crate) async fn reuse(self) -> Result<Fetched, ProvisionError> {
         let (identity, _) = self.identity().await?;
-        self.verified(&identity, 0).await
+        self.found(&identity).await
     }
 
     /// Fetches the file unless the store has it by now.
@@ -56,7 +56,7 @@ impl FileJob {
             .board
             .sized(self.target.index, identity.bytes);
         if self.may_reuse(&identity) && self.is_stored(&identity).await? {
-            return self.verified(&identity, 0).await;
+            return self.found(&identity).await;
         }
         let _reservation = self.reserve(&identity).await?;
         loop {
@@ -257,6 +257,13 @@ impl FileJob {
             0
         };
         Ok(ControlFlow::Break(received))
+    }
+
+    /// The store has it. What a process that died may have left beside it goes.
+    async fn found(&self, identity: &Identity) -> Result<Fetched, ProvisionError> {
+        let partial = self.transfers.planned.folder.partial_path(&identity.blob);
+        blocking(move || origin::clear(&partial)).await?;
+        self.verified(identity, 0).await
     }
 
     async fn verified(

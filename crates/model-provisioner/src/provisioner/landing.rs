@@ -8,7 +8,6 @@ use std::{
     path::Path,
 };
 
-use downloader::discard_partial;
 use model_store::{BlobName, Existing, RepoFolder, StoreError};
 
 use super::{failure, origin};
@@ -29,11 +28,7 @@ pub(crate) fn take_over(
     let source = fs::canonicalize(from.blob_path(blob))
         .map_err(|error| failure::of_disk(error, from.blob_path(blob)))?;
     let folder = to.prepare_blob_folder().map_err(failure::of_store)?;
-    // What was received here of the same bytes has had its day. One that another program holds is that program's.
-    let partial = to.partial_path(blob);
-    if discard_partial(&partial).unwrap_or(false) {
-        origin::forget(&partial)?;
-    }
+    origin::clear(&to.partial_path(blob))?;
     match fs::hard_link(&source, &target) {
         Ok(()) => return sync(&folder),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -33,6 +33,15 @@ pub(crate) fn forget(partial: &Path) -> Result<(), ProvisionError> {
     }
 }
 
+/// Takes everything of a partial away whose blob is here: it has had its day, or its process died between the two. One
+/// that another program holds is that program's.
+pub(crate) fn clear(partial: &Path) -> Result<(), ProvisionError> {
+    if discard_partial(partial).unwrap_or(false) {
+        forget(partial)?;
+    }
+    Ok(())
+}
+
 /// The bytes that a repository keeps, by the commit for which they were received. `passes` says of which blobs.
 pub(crate) fn kept(
     store: &ModelStore,

@@ -34,8 +34,9 @@ struct State {
     files_verified: u32,
     /// Bytes received by transfers that have ended.
     bytes_received: u64,
-    /// Bytes that these left, in partials and in blobs. Two files of the plan may be one blob.
-    bytes_kept: HashMap<BlobName, u64>,
+    /// Their meters, by blob, since two files of the plan may be one: what they left is known when nothing of them runs
+    /// any more.
+    ended: HashMap<BlobName, Arc<TransferMeter>>,
     total: Rate,
     active: BTreeMap<u32, Active>,
     /// Files whose question to the Hub waits for the network.
@@ -68,7 +69,7 @@ impl Board {
                 bytes_verified: 0,
                 files_verified: 0,
                 bytes_received: 0,
-                bytes_kept: HashMap::new(),
+                ended: HashMap::new(),
                 total: Rate::default(),
                 active: BTreeMap::new(),
                 without_network: BTreeSet::new(),
@@ -107,8 +108,7 @@ impl Board {
         };
         let received = active.bytes_received();
         state.bytes_received += received;
-        let kept = active.meter.snapshot().bytes_done;
-        state.bytes_kept.insert(blob.clone(), kept);
+        state.ended.insert(blob.clone(), active.meter);
         received
     }
 
@@ -133,7 +133,9 @@ impl Board {
 
     /// Bytes that transfers of this download received, or found received, and that are still here.
     pub(crate) fn bytes_kept(&self) -> u64 {
-        self.state().bytes_kept.values().sum()
+        let state = self.state();
+        let left = state.ended.values();
+        left.map(|meter| meter.snapshot().bytes_done).sum()
     }
 
     /// A file is in the store.

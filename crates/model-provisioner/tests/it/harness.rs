@@ -82,7 +82,7 @@ impl Machine {
     /// Another hive that has the same store at the same time.
     pub(crate) fn beside(&self, hub: HubSettings) -> Self {
         Self {
-            provisioner: provisioner(&self.store, hub),
+            provisioner: provisioner(&self.store, hub, RateLimiter::new(None)),
             store: self.store.clone(),
             folder: Arc::clone(&self.folder),
         }

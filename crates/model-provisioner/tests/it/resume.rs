@@ -1,7 +1,7 @@
 //! What an ended download leaves, for which commit it was, and how it goes on or goes away.
 
 use fake_hub::{Content, FakeHub, Fault, Requests, Script};
-use model_provisioner::{Commit, Notice, ProvisionEvent};
+use model_provisioner::{Commit, DownloadRequest, Notice, ProvisionError, ProvisionEvent};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{LIMIT, Machine, request, tiny};
@@ -95,4 +95,55 @@ async fn what_was_received_can_be_thrown_away() {
     let commit = Commit::new(&repository.commit()).unwrap();
     assert!(discard(&commit).await.unwrap() >= 100_000);
     assert_eq!(partials(&machine), [""; 0]);
+}
+
+#[tokio::test]
+async fn d23_what_a_kill_left_beside_a_placed_blob_goes_with_the_next_download() {
+    let repository = tiny();
+    let blob = repository.etag("tiny-Q4_K_M.gguf").unwrap().to_owned();
+    let hub = FakeHub::builder().repository(repository).start().await;
+    let machine = Machine::new(&hub);
+    machine.download("org/tiny").await.result.unwrap();
+    let right = machine.paths();
+
+    let partial = format!("models--org--tiny/blobs/{blob}.hive-partial");
+    for companion in [".json", ".json.new", ".commit"] {
+        std::fs::write(machine.store.join(format!("{partial}{companion}")), "{}").unwrap();
+    }
+    machine.download("org/tiny").await.result.unwrap();
+    assert_eq!(machine.paths(), right);
+}
+
+#[tokio::test]
+async fn a_cancelled_download_tells_as_kept_what_the_record_of_its_partial_proves() {
+    let repository = tiny().large_file("twin-Q4_K_M.gguf", Content::gguf("tiny", 300_000));
+    let blob = repository.etag("tiny-Q4_K_M.gguf").unwrap().to_owned();
+    let hub = FakeHub::builder().repository(repository).start().await;
+    let machine = Machine::new(&hub);
+    hub.on(Requests::cdn()).answer(Fault::StallAfter(100_000));
+    let stop = CancellationToken::new();
+    // Both files have the bytes of the one transfer.
+    let hear = |event: &ProvisionEvent| {
+        if matches!(event, ProvisionEvent::Progress(figures) if figures.bytes_done >= 200_000) {
+            stop.cancel();
+        }
+    };
+    let model = DownloadRequest {
+        all_files: true,
+        ..request("org/tiny")
+    };
+    let outcome = machine.run_and_hear(&model, &stop, true, hear).await;
+    let kept = outcome.bytes_kept;
+    assert!(matches!(outcome.failure(), ProvisionError::Cancelled));
+
+    let blobs = machine.store.join("models--org--tiny/blobs");
+    let size = |path: &str| std::fs::metadata(blobs.join(path)).map_or(0, |file| file.len());
+    let partial = size(&format!("{blob}.hive-partial"));
+    let small: u64 = machine
+        .paths()
+        .iter()
+        .filter(|path| path.contains("/blobs/") && !path.contains(".hive-partial"))
+        .map(|path| size(path.rsplit('/').next().unwrap()))
+        .sum();
+    assert_eq!(kept, partial + small);
 }

@@ -155,3 +155,24 @@ fn a_symbolic_link_in_the_place_of_a_ref_is_replaced_and_not_followed() {
     assert!(refs.join("main").symlink_metadata().unwrap().is_file());
     assert_eq!(fs::read(&outside).unwrap(), b"");
 }
+
+#[test]
+fn what_a_process_staged_before_it_died_goes_and_what_a_living_one_stages_stays() {
+    let fixture = Fixture::new();
+    let small = fixture.place('a', b"{}");
+    let staged = |process: u32| {
+        fixture
+            .repo
+            .path()
+            .join(format!(".hive-staged-{process}-0"))
+    };
+    let mut dead = std::process::Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    fs::write(staged(dead.id()), "a ref").unwrap();
+    fs::write(staged(1), "a ref").unwrap();
+
+    fixture.publish('1', &[("config.json", &small)]);
+
+    assert!(!staged(dead.id()).exists());
+    assert!(staged(1).exists());
+}

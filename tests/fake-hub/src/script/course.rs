@@ -26,6 +26,13 @@ impl Course {
         }
     }
 
+    /// Whether the connection is closed in the place of an answer.
+    pub(crate) fn hangs_up(&self) -> bool {
+        self.0
+            .iter()
+            .any(|(fault, _)| matches!(fault, Fault::HangUp))
+    }
+
     /// The request as the server takes it.
     pub(crate) fn understood(&self, request: &Request) -> Request {
         let mut request = request.clone();
@@ -71,6 +78,7 @@ impl Course {
                 Fault::RemoveHeader(name) => answer.set(name, None),
                 Fault::Hold
                 | Fault::Delay(_)
+                | Fault::HangUp
                 | Fault::Status(_)
                 | Fault::TooManyRequests { .. }
                 | Fault::SignedUrlExpired

@@ -11,6 +11,8 @@ pub enum Fault {
     Hold,
     /// The answer comes so much later.
     Delay(Duration),
+    /// The connection is closed in good order without any answer.
+    HangUp,
     /// An error page of a gateway with this status.
     Status(u16),
     /// 429 as the Hub sends it: the `RateLimit` headers, and `Retry-After` where given.

@@ -117,6 +117,9 @@ async fn respond<S: Service>(
     service: &S,
 ) -> std::io::Result<(Ended, After)> {
     course.wait().await;
+    if course.hangs_up() {
+        return Ok((Ended::CutByScript, After::Close));
+    }
     let request = course.understood(request);
     let mut answer = course
         .replacement(&request)

@@ -44,6 +44,17 @@ async fn a_reset_connection_is_an_error_at_the_client() {
 }
 
 #[tokio::test]
+async fn a_hub_that_hangs_up_closes_the_connection_without_an_answer() {
+    let hub = start().await;
+    hub.on(Requests::to(Route::Info)).answer(Fault::HangUp);
+    let url = format!("{}/api/models/org/tiny", hub.endpoint());
+    assert!(client().get(url).send().await.is_err());
+    let asked = &hub.api().requests()[0];
+    assert_eq!(asked.status, None);
+    assert_eq!(asked.ended.unwrap().0, Ended::CutByScript);
+}
+
+#[tokio::test]
 async fn a_wrong_byte_is_the_only_difference() {
     let hub = start().await;
     let (_, bytes, well) = fetch(&hub, Fault::WrongByteAt(100_000)).await;

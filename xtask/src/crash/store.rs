@@ -1,0 +1,101 @@
+//! Where everything of a trial is, and whether what is there after its end is right.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+use fake_hub::Content;
+
+const PIECE_BYTES: u64 = 1024 * 1024;
+
+/// The folders of a trial, and the one file that is downloaded.
+pub(super) struct Places {
+    pub(super) home: PathBuf,
+    /// `models--org--name`.
+    pub(super) repository_folder: String,
+    pub(super) file: String,
+    pub(super) blob: String,
+    pub(super) commit: String,
+}
+
+impl Places {
+    pub(super) fn state(&self) -> PathBuf {
+        self.home.join("state")
+    }
+
+    pub(super) fn store(&self) -> PathBuf {
+        self.home.join("store")
+    }
+
+    pub(super) fn repository(&self) -> PathBuf {
+        self.store().join(&self.repository_folder)
+    }
+
+    pub(super) fn lock_folder(&self) -> PathBuf {
+        self.store().join(".locks").join(&self.repository_folder)
+    }
+
+    /// Whether the store holds the published file with these bytes, and nothing else.
+    pub(super) fn check(&self, content: &Content) -> Result<()> {
+        let lock = self.lock_folder().join(format!("{}.lock", self.blob));
+        let blob = self.repository().join("blobs").join(&self.blob);
+        let snapshot = self.repository().join("snapshots").join(&self.commit);
+        let link = snapshot.join(&self.file);
+        let reference = self.repository().join("refs/main");
+        let expected: BTreeSet<PathBuf> =
+            [lock, blob.clone(), link.clone(), reference.clone()].into();
+        let found = files_below(&self.store())?;
+        ensure!(
+            found == expected,
+            "the store has {:?}",
+            found.symmetric_difference(&expected)
+        );
+        ensure!(
+            fs::canonicalize(&link)? == fs::canonicalize(&blob)?,
+            "the link leads elsewhere"
+        );
+        ensure!(
+            fs::read_to_string(&reference)? == self.commit,
+            "the ref names another commit"
+        );
+        same_bytes(&blob, content)
+    }
+}
+
+fn same_bytes(path: &Path, content: &Content) -> Result<()> {
+    let mut file = fs::File::open(path)?;
+    ensure!(
+        file.metadata()?.len() == content.size_bytes(),
+        "a wrong size"
+    );
+    let mut at = 0;
+    while at < content.size_bytes() {
+        let expected = content.read(at..at + PIECE_BYTES);
+        let mut found = vec![0; expected.len()];
+        file.read_exact(&mut found).context("too short")?;
+        ensure!(found == expected, "WRONG BYTES from byte {at} on");
+        at += expected.len() as u64;
+    }
+    Ok(())
+}
+
+/// Every path that is no folder.
+fn files_below(root: &Path) -> Result<BTreeSet<PathBuf>> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else {
+                found.insert(entry.path());
+            }
+        }
+    }
+    Ok(found)
+}
