@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod faults;
 mod fuzz;
+mod packages;
 mod programs;
 mod python_client;
 mod try_main_job;

@@ -1,8 +1,4 @@
 //! A hive under a limit on the size of files.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test with its line"
-)]
 
 use e2e::{End, MODEL, Machine, Running, quantised};
 use fake_hub::FakeHub;

@@ -11,7 +11,6 @@ mod origin;
 mod peers;
 mod setting;
 mod table;
-mod tools;
 
 use std::{path::PathBuf, process::ExitCode};
 

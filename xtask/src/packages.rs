@@ -1,4 +1,4 @@
-//! The programs of others that are measured or needed, and how they come onto the machine.
+//! The programs of others that a task needs, and how they come onto the machine: Debian's packages.
 
 use std::{
     env,
@@ -11,17 +11,9 @@ use rustix::process::geteuid;
 
 use crate::programs::succeed;
 
-/// A program and the Debian package that has it.
-const NEEDED: [(&str, &str); 4] = [
-    ("nginx", "nginx"),
-    ("aria2c", "aria2"),
-    ("curl", "curl"),
-    ("openssl", "openssl"),
-];
-
-/// Installs what is missing, where that is this task's to do.
-pub(super) fn install_missing() -> Result<()> {
-    let missing: Vec<&str> = NEEDED
+/// Installs what is missing, where that is this task's to do. Each is a program and the package that has it.
+pub(crate) fn install_missing(needed: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> = needed
         .iter()
         .filter(|(program, _)| path_of(program).is_none())
         .map(|(_, package)| *package)
@@ -45,7 +37,7 @@ pub(super) fn install_missing() -> Result<()> {
 }
 
 /// Where a program is: on the `PATH`, or where Debian keeps servers.
-pub(super) fn path_of(program: &str) -> Option<PathBuf> {
+pub(crate) fn path_of(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain([PathBuf::from("/usr/sbin")])
