@@ -23,8 +23,8 @@ use self::{
 };
 use crate::{
     interruption::told_to_stop,
+    packages,
     programs::{Profile, Programs},
-    tools,
 };
 
 #[derive(Args)]
@@ -43,7 +43,7 @@ pub(crate) struct Options {
 /// Kills and restarts as told, and prints what became of each.
 pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     if options.points {
-        tools::install_missing(&[("strace", "strace")])?;
+        packages::install_missing(&[("strace", "strace")])?;
     }
     let programs = Programs::build(Profile::Dev)?;
     tokio::select! {

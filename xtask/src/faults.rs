@@ -7,12 +7,15 @@ mod permissions;
 mod resolver;
 mod scene;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::geteuid;
 
-use crate::programs::{Profile, Programs};
+use crate::{
+    packages,
+    programs::{Profile, Programs},
+};
 
 /// Runs every row and names each as it holds.
 pub(crate) async fn run() -> Result<ExitCode> {
@@ -20,8 +23,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
         geteuid().is_root(),
         "mounts and the rights of other users need root"
     );
-    let strace = Command::new("strace").arg("--version").output();
-    strace.context("strace is missing (Debian package strace)")?;
+    packages::install_missing(&[("strace", "strace")])?;
     let programs = Programs::build(Profile::Dev)?;
     disk::run(&programs).await?;
     permissions::run(&programs).await?;

@@ -11,9 +11,9 @@ mod crash;
 mod faults;
 mod fuzz;
 mod interruption;
+mod packages;
 mod programs;
 mod python_client;
-mod tools;
 mod try_main_job;
 mod two_users;
 

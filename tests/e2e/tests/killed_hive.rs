@@ -1,8 +1,4 @@
 //! A hive that is killed in the middle of a download: nothing of it is visible, and the next one goes on.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test with its line"
-)]
 
 use std::{fs, time::Duration};
 

@@ -94,8 +94,8 @@ impl SmallDisk {
     /// Takes all that is free.
     fn fill(&self) -> Result<PathBuf> {
         let filler = self.0.join("filler");
-        let filled = fs::write(&filler, vec![1; 64 * 1024 * 1024]);
-        ensure!(filled.is_err(), "the disk has room for more");
+        let written = fs::write(&filler, vec![1; 64 * 1024 * 1024]);
+        ensure!(written.is_err(), "the disk has room for more");
         Ok(filler)
     }
 

@@ -9,13 +9,13 @@ use anyhow::{Result, ensure};
 
 use super::{hive, measure::Measured, origin::Origin, peers};
 use crate::{
+    packages,
     programs::{self, Profile},
     python_client,
-    tools::{self, Needed},
 };
 
-/// What is measured beside ours, and what serves it.
-const NEEDED: [Needed; 4] = [
+/// Programs that are measured or needed, and the Debian packages that have them.
+const NEEDED: [(&str, &str); 4] = [
     ("nginx", "nginx"),
     ("aria2c", "aria2"),
     ("curl", "curl"),
@@ -43,7 +43,7 @@ pub(super) struct Programs {
 impl Programs {
     /// Builds ours, unless they are in `folder`, and installs those of others that are missing.
     pub(super) fn find(folder: Option<&Path>) -> Result<Self> {
-        tools::install_missing(&NEEDED)?;
+        packages::install_missing(&NEEDED)?;
         let hf = python_client::install_client()?;
         let (hive, keeper) = if let Some(folder) = folder {
             (folder.join("hive"), folder.join("keeper"))

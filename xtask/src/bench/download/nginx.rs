@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::tools;
+use crate::packages;
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
@@ -40,7 +40,7 @@ impl Nginx {
             configure(address, folder, served, bytes_per_second.unwrap_or(0)),
         )?;
         let log = folder.join("nginx.log");
-        let mut process = Command::new(tools::path_of("nginx").context("nginx is missing")?)
+        let mut process = Command::new(packages::path_of("nginx").context("nginx is missing")?)
             .arg("-e")
             .arg(&log)
             .arg("-p")

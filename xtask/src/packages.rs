@@ -1,4 +1,4 @@
-//! The programs of others that a task needs, and how they come onto the machine.
+//! The programs of others that a task needs, and how they come onto the machine: Debian's packages.
 
 use std::{
     env,
@@ -11,11 +11,8 @@ use rustix::process::geteuid;
 
 use crate::programs::succeed;
 
-/// A program, and the Debian package that has it.
-pub(crate) type Needed = (&'static str, &'static str);
-
-/// Installs what is missing, where that is a task's to do.
-pub(crate) fn install_missing(needed: &[Needed]) -> Result<()> {
+/// Installs what is missing, where that is this task's to do. Each is a program and the package that has it.
+pub(crate) fn install_missing(needed: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<&str> = needed
         .iter()
         .filter(|(program, _)| path_of(program).is_none())
