@@ -48,7 +48,10 @@ struct State {
     /// Bytes written, all in all, and how many of them were when the last sync that has ended began.
     written_count: u64,
     synced_count: u64,
-    sync_failed: Option<Errno>,
+    /// Why the disk takes no more.
+    failed: Option<Errno>,
+    /// A sync failed: what it left in the file cannot be known, and syncing again would hide it.
+    lost_sync: bool,
     is_ended: bool,
 }
 
@@ -76,7 +79,8 @@ impl Ledger {
                 written,
                 synced,
                 record,
-                sync_failed: None,
+                failed: None,
+                lost_sync: false,
                 is_ended: false,
             }),
             changed: Condvar::new(),
@@ -107,11 +111,11 @@ impl Ledger {
             self.changed.notify_all();
         }
         let is_behind = |state: &mut State| {
-            state.unsynced_bytes() >= self.unsynced_limit_bytes && state.sync_failed.is_none()
+            state.unsynced_bytes() >= self.unsynced_limit_bytes && state.failed.is_none()
         };
         let state = self.changed.wait_while(state, is_behind);
         let state = state.unwrap_or_else(PoisonError::into_inner);
-        state.sync_failed.map_or(Ok(()), |error| Err(error.into()))
+        state.failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Syncs what is written, beside the thread that writes, until [`Self::end`].
@@ -139,7 +143,7 @@ impl Ledger {
             }
             if let Err(error) = synced {
                 let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-                self.state().sync_failed = Some(errno);
+                self.state().failed = Some(errno);
                 self.changed.notify_all();
                 return;
             }
@@ -157,33 +161,52 @@ impl Ledger {
         let state = self.state();
         let (written, count) = (state.written.clone(), state.written_count);
         drop(state);
-        self.partial.file.sync_data()?;
+        if let Err(error) = self.partial.file.sync_data() {
+            let mut state = self.state();
+            state.failed = Errno::from_io_error(&error).or(Some(Errno::IO));
+            state.lost_sync = true;
+            return Err(error);
+        }
         self.state().synced_count = count;
         self.changed.notify_all();
         Ok(written)
     }
 
-    /// Leaves the file and a record of all that is in it, on the disk. Returns the bytes that are kept: none of a
-    /// file that the disk failed, or that could not be recorded, and then it is removed.
+    /// Leaves the file and a record of what is in it, on the disk. Returns the bytes that are kept: none of a file that
+    /// the disk failed, or that could not be recorded, and then it is removed.
     pub(crate) fn keep(&self) -> u64 {
         let is_failing = |error: Errno| !matches!(error, Errno::NOSPC | Errno::DQUOT);
-        let failed = self.state().sync_failed;
-        let flushed = match failed {
-            // What a failed sync left in the file cannot be known, and syncing again would hide it.
-            Some(error) if is_failing(error) => return self.discard(),
-            _ if !self.partial.is_in_place() => return 0,
-            _ if self.state().written.bytes() == 0 => return self.discard(),
-            _ => self.flush(),
-        };
+        let state = self.state();
+        let (failed, written, is_synced) = (state.failed, state.written.bytes(), !state.lost_sync);
+        drop(state);
+        if failed.is_some_and(is_failing) || written == 0 {
+            return self.discard();
+        }
+        if !self.partial.is_in_place() {
+            return 0;
+        }
+        let flushed = if is_synced { self.flush() } else { Ok(()) };
         let errno = flushed.err().and_then(|error| Errno::from_io_error(&error));
         if errno.is_some_and(is_failing) {
             return self.discard();
         }
-        let recorded_bytes = self.state().recorded_bytes;
-        if recorded_bytes == 0 {
+        let kept = self.settle_record();
+        if kept == 0 {
             return self.discard();
         }
-        recorded_bytes
+        kept
+    }
+
+    /// The bytes that the record claims in the end: where the disk was too full for a sync, those of an earlier one.
+    fn settle_record(&self) -> u64 {
+        let mut state = self.state();
+        if !state.lost_sync {
+            return state.recorded_bytes;
+        }
+        match state.record.keep_checkpoint() {
+            Ok(()) => state.synced.bytes(),
+            Err(_) => 0,
+        }
     }
 
     /// Removes the file and its record. What cannot be removed is found without a proof and removed later.
@@ -280,9 +303,8 @@ mod tests {
     use super::*;
     use crate::BootId;
 
-    #[test]
-    fn a_checkpoint_and_the_first_record_do_not_take_each_others_file() {
-        let folder = TempDir::new().unwrap();
+    /// A file of a hundred bytes, recorded with every byte.
+    fn ledger_in(folder: &TempDir) -> (Ledger, Identity) {
         let path = folder.path().join("blob.hive-partial");
         let identity = Identity {
             digest: crate::Digest::from_hex(&"1".repeat(64)).unwrap(),
@@ -295,12 +317,41 @@ mod tests {
         };
         let (partial, claims) = Partial::open(&path, &identity).unwrap();
         let ledger = Ledger::new(partial, claims, identity.clone(), &limits);
+        (ledger, identity)
+    }
+
+    fn claimed_bytes(folder: &TempDir, identity: &Identity) -> u64 {
+        let record = fs::read_to_string(folder.path().join("blob.hive-partial.json")).unwrap();
+        identity.claims(&record).unwrap().segments.bytes()
+    }
+
+    #[test]
+    fn a_checkpoint_and_the_first_record_do_not_take_each_others_file() {
+        let folder = TempDir::new().unwrap();
+        let (ledger, identity) = ledger_in(&folder);
 
         let checkpoint = ledger.renew(Segments::default()).unwrap();
         ledger.wrote(0..10).unwrap();
         checkpoint.take_place().unwrap();
 
-        let record = fs::read_to_string(folder.path().join("blob.hive-partial.json")).unwrap();
-        assert_eq!(identity.claims(&record).unwrap().segments.bytes(), 10);
+        assert_eq!(claimed_bytes(&folder, &identity), 10);
+    }
+
+    #[test]
+    fn d21_a_full_disk_in_a_sync_keeps_what_an_earlier_one_made_certain() {
+        let folder = TempDir::new().unwrap();
+        let (ledger, identity) = ledger_in(&folder);
+        ledger.wrote(0..50).unwrap();
+        ledger.checkpoint().unwrap();
+        ledger.wrote(50..80).unwrap();
+        assert_eq!(claimed_bytes(&folder, &identity), 80);
+
+        let mut state = ledger.state();
+        state.failed = Some(Errno::NOSPC);
+        state.lost_sync = true;
+        drop(state);
+
+        assert_eq!(ledger.keep(), 50);
+        assert_eq!(claimed_bytes(&folder, &identity), 50);
     }
 }

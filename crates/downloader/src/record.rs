@@ -145,6 +145,15 @@ impl RecordFile {
         Ok(true)
     }
 
+    /// Takes back what was said since the checkpoint. Needs no room on the disk.
+    pub(crate) fn keep_checkpoint(&mut self) -> io::Result<()> {
+        self.file = None;
+        let record = self.read().ok_or(io::ErrorKind::InvalidData)?;
+        let checkpoint = record.split_inclusive('\n').next().unwrap_or_default();
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        file.set_len(checkpoint.len() as u64)
+    }
+
     /// Removes the record.
     pub(crate) fn remove(&mut self) -> io::Result<()> {
         self.file = None;

@@ -88,7 +88,7 @@ impl Work {
                     self.spec.size_bytes,
                     self.on_end(),
                 ))),
-                Err(error) => Err(self.failed(error, ledger.discard())),
+                Err(error) => Err(self.failed(error, self.leave(&ledger))),
             },
             Ok(None) => Ok(Written::Stopped {
                 bytes_kept: self.leave(&ledger),

@@ -16,12 +16,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{ServerConfig, pki_types::PrivateKeyDer},
-};
 
 use crate::harness::{Machine, settings};
+use crate::tls;
 
 const TOKEN: &str = "hf_good";
 
@@ -95,24 +92,7 @@ async fn read_head(stream: &mut TcpStream) -> String {
 async fn https(hub: &FakeHub, folder: &TempDir) -> Server {
     let made = rcgen::generate_simple_self_signed(["hub.test".to_owned()]).unwrap();
     fs::write(folder.path().join("ca.pem"), made.cert.pem()).unwrap();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let plain = hub.endpoint().trim_start_matches("http://").to_owned();
-    Server::start(move |stream| {
-        let (acceptor, plain) = (acceptor.clone(), plain.clone());
-        async move {
-            let Ok(mut client) = acceptor.accept(stream).await else {
-                return;
-            };
-            let mut server = TcpStream::connect(plain).await.unwrap();
-            let _ = copy_bidirectional(&mut client, &mut server).await;
-        }
-    })
-    .await
+    tls::behind(hub, &(made.cert, made.signing_key)).await
 }
 
 async fn hub() -> FakeHub {

@@ -39,7 +39,10 @@ fn certificate(name: &str, last_year: i32) -> (rcgen::Certificate, KeyPair) {
 }
 
 /// The Hub behind TLS with this certificate.
-async fn behind(hub: &FakeHub, (certificate, key): &(rcgen::Certificate, KeyPair)) -> Server {
+pub(crate) async fn behind(
+    hub: &FakeHub,
+    (certificate, key): &(rcgen::Certificate, KeyPair),
+) -> Server {
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = ServerConfig::builder()
         .with_no_client_auth()
