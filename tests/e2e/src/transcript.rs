@@ -28,7 +28,7 @@ pub fn transcript(machine: &Machine, check: impl FnOnce()) {
         "[job id]",
     );
     settings.add_filter(
-        "\\b(job|Job|last is|Cancelling|cancel|watch|retry) [0-9a-f]{6}\\b",
+        "\\b(job|Job|last is|Cancelling|Paused|Resumed|cancel|resume|watch|retry) [0-9a-f]{6}\\b",
         "$1 [job]",
     );
     settings.add_filter("\\b[0-9a-f]{40}\\b", "[commit]");
@@ -40,6 +40,7 @@ pub fn transcript(machine: &Machine, check: impl FnOnce()) {
     // How often it comes depends on how fast the machine is.
     settings.add_filter("(?m)^local: downloading .*\n", "");
     settings.add_filter("Kept [0-9.]+ of", "Kept [some] of");
+    settings.add_filter("[0-9.]+ [kMG]?B of it received", "[some] of it received");
     settings.add_filter("process \\d+", "process [pid]");
     settings.bind(check);
 }

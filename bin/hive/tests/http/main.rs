@@ -11,4 +11,5 @@ mod doors;
 mod download;
 mod events;
 mod jobs;
+mod pausing;
 mod running_hive;
