@@ -40,7 +40,6 @@ pub fn transcript(machine: &Machine, check: impl FnOnce()) {
     // How often it comes depends on how fast the machine is.
     settings.add_filter("(?m)^local: downloading .*\n", "");
     settings.add_filter("Kept [0-9.]+ of", "Kept [some] of");
-    settings.add_filter("[0-9.]+ [kMG]?B of it received", "[some] of it received");
     settings.add_filter("process \\d+", "process [pid]");
     settings.bind(check);
 }

@@ -78,7 +78,10 @@ async fn a_download_is_paused_in_a_body_and_goes_on_from_the_bytes_that_are_kept
     transcript(&machine, || {
         insta::assert_snapshot!("pause", paused);
         insta::assert_snapshot!("resume", resumed);
-        insta::assert_snapshot!("watched_pause", finished);
+        // How much was received before the pause depends on how fast the machine is.
+        let mut settings = insta::Settings::clone_current();
+        settings.add_filter("[0-9.]+ MB of it received", "[some] of it received");
+        settings.bind(|| insta::assert_snapshot!("watched_pause", finished));
         insta::assert_snapshot!("pause_too_late", late);
         insta::assert_snapshot!("resume_too_late", again);
     });
