@@ -226,6 +226,16 @@ pub(crate) enum JobCommand {
         #[arg(long)]
         discard_partial: bool,
     },
+    /// Let a job give back its slot and keep what it has
+    Pause {
+        /// An id, a unique part of one, or `last`
+        job: String,
+    },
+    /// Put a paused job back into the queue
+    Resume {
+        /// An id, a unique part of one, or `last`
+        job: String,
+    },
     /// Change how many bytes a second a job receives at most
     Limit {
         /// An id, a unique part of one, or `last`
@@ -287,6 +297,8 @@ mod tests {
             "keeper job ps",
             "keeper job watch",
             "keeper job cancel last --discard-partial",
+            "keeper job pause last",
+            "keeper job resume 9f3c41",
             "keeper job limit 9f3c41 1.5MiB/s",
             "keeper job limit last off",
             "keeper --quiet --no-progress --color never hive status",
@@ -301,6 +313,8 @@ mod tests {
     fn a_job_to_act_on_must_be_named() {
         for line in [
             "keeper job cancel",
+            "keeper job pause",
+            "keeper job resume",
             "keeper job retry",
             "keeper job limit 20MB",
             "keeper model download",

@@ -39,6 +39,8 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Ending, Failure> 
             discard_partial,
         }) => job::cancel::run(app, &job, discard_partial).await,
         Command::Job(JobCommand::Limit { job, rate }) => job::limit::run(app, &job, rate).await,
+        Command::Job(JobCommand::Pause { job }) => job::pause::run(app, &job).await,
+        Command::Job(JobCommand::Resume { job }) => job::resume::run(app, &job).await,
         Command::Job(JobCommand::Retry { job, ending }) => job::retry::run(app, &job, ending).await,
         Command::Hive(HiveCommand::Start) => hive::start::run(app).await,
         Command::Hive(HiveCommand::Stop) => hive::stop::run(app).await,

@@ -22,3 +22,13 @@ pub fn job(id: JobId) -> String {
 pub fn job_events(id: JobId) -> String {
     format!("{JOBS}/{id}/events")
 }
+
+/// `POST` makes one job give back its slot and keep its bytes.
+pub fn job_pause(id: JobId) -> String {
+    format!("{JOBS}/{id}/pause")
+}
+
+/// `POST` puts one paused job back into the queue.
+pub fn job_resume(id: JobId) -> String {
+    format!("{JOBS}/{id}/resume")
+}

@@ -136,6 +136,24 @@ impl HiveClient {
         self.answer(request.json(change), LIMIT).await
     }
 
+    /// Makes a job give back its slot and keep its bytes; answers when it is paused, or after `wait`, at once without
+    /// it. Repeatable.
+    pub async fn pause(&self, id: JobId, wait: Option<Duration>) -> Result<Job, ClientError> {
+        let seconds = wait.map(|wait| wait.as_secs().to_string());
+        let query: Vec<(&str, &str)> = seconds
+            .iter()
+            .map(|seconds| ("wait_seconds", seconds.as_str()))
+            .collect();
+        let request = self.request(Method::POST, self.route(&paths::job_pause(id), &query));
+        self.answer(request, LIMIT + wait.unwrap_or_default()).await
+    }
+
+    /// Puts a paused job back into the queue.
+    pub async fn resume(&self, id: JobId) -> Result<Job, ClientError> {
+        let request = self.request(Method::POST, self.route(&paths::job_resume(id), &[]));
+        self.answer(request, LIMIT).await
+    }
+
     /// Everything the store holds.
     pub async fn models(&self) -> Result<ModelList, ClientError> {
         self.get(paths::MODELS, &[]).await

@@ -272,6 +272,13 @@ impl JobRegistry {
         self.wait_until(id, |_| false).await
     }
 
+    /// Returns the job as soon as the work of one that is `pausing` has ended, or the registry is shut down; at once
+    /// for a job in any other state.
+    pub async fn wait_while_pausing(&self, id: JobId) -> Result<Option<Job>, RegistryError> {
+        self.wait_until(id, |job| job.state != JobState::Pausing.into())
+            .await
+    }
+
     /// Begins to watch a job, from where an earlier watch was left if the reader says so; `None` if there is none of
     /// this id.
     pub async fn watch(

@@ -28,7 +28,7 @@ pub fn transcript(machine: &Machine, check: impl FnOnce()) {
         "[job id]",
     );
     settings.add_filter(
-        "\\b(job|Job|last is|Cancelling|cancel|watch|retry) [0-9a-f]{6}\\b",
+        "\\b(job|Job|last is|Cancelling|Paused|Resumed|cancel|resume|watch|retry) [0-9a-f]{6}\\b",
         "$1 [job]",
     );
     settings.add_filter("\\b[0-9a-f]{40}\\b", "[commit]");

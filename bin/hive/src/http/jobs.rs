@@ -5,6 +5,8 @@ mod change;
 mod events;
 mod get;
 mod list;
+mod pause;
+mod resume;
 mod submit;
 
 use std::{sync::Arc, time::Duration};
@@ -14,9 +16,9 @@ use axum::{
     extract::{FromRequestParts, Path},
     routing::{get, post},
 };
-use hive_api::{Job, JobId, ProblemCode, paths};
+use hive_api::{Job, JobId, Problem, ProblemCode, paths};
 use http::request::Parts;
-use job_registry::RegistryError;
+use job_registry::{ChangeError, RegistryError};
 use tokio::time::timeout;
 
 use super::{
@@ -36,6 +38,8 @@ pub(super) fn router() -> Router<Arc<App>> {
             get(get::get).delete(cancel::cancel).patch(change::change),
         )
         .route("/v1/jobs/{id}/events", get(events::events))
+        .route("/v1/jobs/{id}/pause", post(pause::pause))
+        .route("/v1/jobs/{id}/resume", post(resume::resume))
 }
 
 /// The job id of the path; one that cannot be is as unknown as one that is not.
@@ -55,6 +59,25 @@ impl<S: Send + Sync> FromRequestParts<S> for InPath {
 
 fn no_such_job() -> Refusal {
     Refusal::new(ProblemCode::NotFound, "this hive has no such job")
+}
+
+/// A change that a job did not take: `reason` says in which states it would, `hint` what to do instead.
+fn unchanged(id: JobId, error: ChangeError, reason: &str, hint: &str) -> Refusal {
+    match error {
+        ChangeError::WrongState { state } => {
+            let short = id.short();
+            let detail = if state.has_ended() {
+                format!("job {short} has ended already")
+            } else {
+                format!("job {short} is {}", state.as_str())
+            };
+            Problem::new(ProblemCode::WrongState, detail)
+                .with_reason(reason)
+                .with_hint(hint)
+                .into()
+        }
+        ChangeError::Registry(error) => error.into(),
+    }
 }
 
 /// Takes `wait_seconds`.

@@ -11,5 +11,6 @@ mod doors;
 mod download;
 mod events;
 mod jobs;
+mod pausing;
 mod running_hive;
 mod unreachable_hub;

@@ -83,6 +83,11 @@ impl RunningHive {
             .unwrap()
     }
 
+    /// A POST that says everything by its path.
+    pub(crate) async fn tell(&self, path: &str) -> Response {
+        self.request(Method::POST, path).send().await.unwrap()
+    }
+
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Response {
         self.request(Method::PATCH, path)
             .json(body)

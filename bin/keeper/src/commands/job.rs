@@ -3,6 +3,8 @@
 pub(super) mod cancel;
 pub(super) mod limit;
 pub(super) mod list;
+pub(super) mod pause;
+pub(super) mod resume;
 pub(super) mod retry;
 pub(super) mod show;
 pub(super) mod watch;

@@ -6,7 +6,7 @@ mod plan;
 use hive_api::{Open, Problem, Suggestion};
 
 pub(crate) use self::{
-    ended::{cancelled, done, failed},
+    ended::{cancelled, done, failed, kept},
     plan::{planned, planned_in_a_log},
 };
 use super::format;

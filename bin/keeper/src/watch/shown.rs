@@ -14,6 +14,10 @@ pub(super) enum Word {
     Planned(Box<PlanSummary>),
     /// A line of the hive's own story.
     Log(LogLevel, String),
+    /// Someone paused it.
+    Paused,
+    /// Someone resumed it.
+    Resumed,
     /// The connection is back.
     Reconnected { after: Duration, missed: bool },
 }
@@ -31,13 +35,20 @@ pub(super) struct Shown {
     /// Whether the hive of this machine was found not to run since then.
     hive_has_ended: bool,
     reconnected_after: Option<Duration>,
-    plan_is_told: bool,
+    told: Told,
     /// When the figures last came.
     figures_at: Instant,
     /// Seconds without a byte when they came.
     idle_seconds: u64,
     /// When the state or the phase last changed.
     phase_since: Instant,
+}
+
+/// What was said already and is not said again.
+#[derive(Default)]
+struct Told {
+    plan: bool,
+    pause: bool,
 }
 
 impl Shown {
@@ -50,7 +61,7 @@ impl Shown {
             has_ended: false,
             hive_has_ended: false,
             reconnected_after: None,
-            plan_is_told: false,
+            told: Told::default(),
             figures_at: now,
             idle_seconds: 0,
             phase_since: now,
@@ -99,7 +110,7 @@ impl Shown {
             }
             Event::State(change) => {
                 self.phase_since = now;
-                self.update(|job| job.state = change.state.clone());
+                self.update(|job| enter(job, &change.state));
             }
             Event::Phase(change) => {
                 self.phase_since = now;
@@ -119,6 +130,7 @@ impl Shown {
             Event::Unknown { .. } => {}
         }
         words.extend(self.plan_to_tell());
+        words.extend(self.pause_to_tell());
         words
     }
 
@@ -159,10 +171,36 @@ impl Shown {
 
     fn plan_to_tell(&mut self) -> Option<Word> {
         let plan = self.job.as_ref()?.plan.as_ref()?;
-        if std::mem::replace(&mut self.plan_is_told, true) {
+        if std::mem::replace(&mut self.told.plan, true) {
             return None;
         }
         Some(Word::Planned(Box::new(plan.clone())))
+    }
+
+    fn pause_to_tell(&mut self) -> Option<Word> {
+        let Open::Known(state) = self.job.as_ref()?.state else {
+            return None;
+        };
+        match state {
+            JobState::Paused => {
+                let was_told = std::mem::replace(&mut self.told.pause, true);
+                (!was_told).then_some(Word::Paused)
+            }
+            JobState::Queued | JobState::Running => {
+                std::mem::take(&mut self.told.pause).then_some(Word::Resumed)
+            }
+            JobState::Pausing
+            | JobState::Cancelling
+            | JobState::Succeeded
+            | JobState::Failed
+            | JobState::Cancelled => None,
+        }
+    }
+
+    /// Whether it waits for someone to resume it, as far as is known.
+    pub(super) fn is_paused(&self) -> bool {
+        let state = self.job.as_ref().map(|job| &job.state);
+        state == Some(&Open::Known(JobState::Paused))
     }
 
     /// Where the job is, in one line: `downloading 24.0 %, 34.2 of 142.3 GB, 116 MB/s, 16 min left, last byte 0 s`.
@@ -205,6 +243,29 @@ impl Shown {
         };
         let time = format::whole_duration(now.duration_since(self.phase_since).as_secs());
         format!("{phase} for {time}")
+    }
+}
+
+/// The job in another state. Where no work is under way for it, or has only just begun, it is in no phase and nothing of
+/// it moves; a place in the queue is not told with the state.
+fn enter(job: &mut Job, state: &Open<JobState>) {
+    job.state = state.clone();
+    job.queue_position = None;
+    match state {
+        Open::Known(JobState::Queued | JobState::Running | JobState::Paused) => {
+            job.phase = None;
+            job.progress.bytes_per_second = 0;
+            job.progress.eta_seconds = None;
+            job.progress.files.clear();
+        }
+        Open::Known(
+            JobState::Pausing
+            | JobState::Cancelling
+            | JobState::Succeeded
+            | JobState::Failed
+            | JobState::Cancelled,
+        )
+        | Open::Unknown(_) => {}
     }
 }
 

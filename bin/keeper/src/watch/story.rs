@@ -158,6 +158,13 @@ impl Story {
                 };
                 self.say(index, tone, &message);
             }
+            Word::Paused => {
+                let resume = format!("job resume {}", self.jobs[index].short());
+                let resume = self.hive.command(&resume);
+                let line = format!("paused; it goes on when it is resumed: {resume}");
+                self.say(index, Tone::Plain, &line);
+            }
+            Word::Resumed => self.say(index, Tone::Plain, "resumed"),
             Word::Reconnected { after, missed } => {
                 let time = format::whole_duration(after.as_secs());
                 let events = if missed { "some events" } else { "no event" };
@@ -274,6 +281,10 @@ impl Story {
                     format!("{happened}: job {} may still run", id.short()),
                     self.way("Cancel", "job cancel", *id),
                 ],
+                (Some(id), _) if self.is_paused(*id) => [
+                    format!("Left {hive}: job {} stays paused", id.short()),
+                    self.way("Resume", "job resume", *id),
+                ],
                 (Some(id), _) => [
                     format!("Left {hive}: job {} goes on", id.short()),
                     self.way("Watch", "job watch", *id),
@@ -292,6 +303,11 @@ impl Story {
             self.printer.must_know(Tone::Plain, line);
         }
         self.print_results();
+    }
+
+    fn is_paused(&self, id: JobId) -> bool {
+        let is_it = |shown: &&Shown| shown.job.as_ref().is_some_and(|job| job.job_id == id);
+        self.jobs.iter().find(is_it).is_some_and(Shown::is_paused)
     }
 
     fn way(&self, label: &str, command: &str, id: JobId) -> String {

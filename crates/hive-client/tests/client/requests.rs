@@ -137,6 +137,30 @@ async fn a_limit_that_is_lifted_is_said_and_not_left_out() {
 }
 
 #[tokio::test]
+async fn a_pause_says_how_long_to_wait_and_a_resume_nothing() {
+    let answer = Step::Send(json("200 OK", &job()));
+    let hive = ScriptedHive::start(vec![answer.clone(), answer.clone(), answer]).await;
+    let id = job().job_id;
+    hive.client.pause(id, None).await.unwrap();
+    let wait = Some(Duration::from_secs(5));
+    hive.client.pause(id, wait).await.unwrap();
+    hive.client.resume(id).await.unwrap();
+    let requests = hive.requests();
+    let lines: Vec<&str> = requests
+        .iter()
+        .filter_map(|request| request.lines().next())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            format!("POST /v1/jobs/{id}/pause HTTP/1.1"),
+            format!("POST /v1/jobs/{id}/pause?wait_seconds=5 HTTP/1.1"),
+            format!("POST /v1/jobs/{id}/resume HTTP/1.1"),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn names_in_a_query_are_escaped_and_absent_ones_left_out() {
     let empty = serde_json::json!({"store_path": "/hub", "free_bytes": 1, "models": []});
     let jobs = serde_json::json!({"jobs": [], "next_cursor": null});

@@ -191,11 +191,13 @@ impl FileJob {
                 None => break None,
             }
         };
-        let received = board.ended(index, &identity.blob);
         let Some(outcome) = outcome else {
+            // How many bytes are kept is known when nothing of the transfer runs any more.
             ticket.leave().await;
+            board.ended(index, &identity.blob);
             return Err(ProvisionError::Cancelled);
         };
+        let received = board.ended(index, &identity.blob);
         Ok((end_of(outcome), received))
     }
 

@@ -6,10 +6,9 @@ use axum::{
     Extension, Json,
     extract::{Request, State},
 };
-use hive_api::{ChangeJob, Job, JobId, Problem, ProblemCode};
-use job_registry::ChangeError;
+use hive_api::{ChangeJob, Job};
 
-use super::{InPath, no_such_job};
+use super::{InPath, no_such_job, unchanged};
 use crate::http::{
     app::App,
     auth::Caller,
@@ -18,6 +17,9 @@ use crate::http::{
     query::Query,
     rate_limit,
 };
+
+const REASON: &str = "a limit can be changed until a job ends or is cancelled";
+const HINT: &str = "keeper job list shows which jobs run and wait";
 
 pub(super) async fn change(
     State(app): State<Arc<App>>,
@@ -32,26 +34,8 @@ pub(super) async fn change(
     rate_limit::check(limit)?;
     let changed = app.registry.change(id, change).await;
     let job = changed
-        .map_err(|error| refusal(id, error))?
+        .map_err(|error| unchanged(id, error, REASON, HINT))?
         .ok_or_else(no_such_job)?;
     tracing::info!(job.id = %id, job.limit_bytes_per_second = limit, caller, "changed");
     Ok(Json(job))
-}
-
-fn refusal(id: JobId, error: ChangeError) -> Refusal {
-    match error {
-        ChangeError::WrongState { state } => {
-            let short = id.short();
-            let detail = if state.has_ended() {
-                format!("job {short} has ended already")
-            } else {
-                format!("job {short} is {}", state.as_str())
-            };
-            Problem::new(ProblemCode::WrongState, detail)
-                .with_reason("a limit can be changed until a job ends or is cancelled")
-                .with_hint("keeper job list shows which jobs run and wait")
-                .into()
-        }
-        ChangeError::Registry(error) => error.into(),
-    }
 }

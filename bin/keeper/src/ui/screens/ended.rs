@@ -83,21 +83,28 @@ pub(crate) fn failed(hive: &Hive, job: &Job) -> Vec<String> {
 pub(crate) fn cancelled(hive: &Hive, job: &Job) -> Vec<String> {
     let short = job.job_id.short();
     let retry = hive.command(&format!("job retry {short}"));
-    if job.partial_bytes_kept == 0 {
-        let kept = match job.progress.files_done {
-            0 => "Nothing is kept".to_owned(),
-            files => format!("Kept {}, verified", format::count(files.into(), "file")),
-        };
-        return vec![kept, format!("  Go on     {retry}")];
-    }
-    let total = job.progress.bytes_total;
-    let discard = hive.command(&format!("job cancel {short} --discard-partial"));
-    vec![
-        format!(
-            "Kept {}",
-            format::size_of_total(job.partial_bytes_kept, total)
-        ),
+    let mut lines = vec![
+        kept(job).unwrap_or_else(|| "Nothing is kept".to_owned()),
         format!("  Go on     {retry}"),
-        format!("  Discard   {discard}"),
-    ]
+    ];
+    if job.partial_bytes_kept > 0 {
+        let discard = hive.command(&format!("job cancel {short} --discard-partial"));
+        lines.push(format!("  Discard   {discard}"));
+    }
+    lines
+}
+
+/// `Kept 85.5 of 142.3 GB`: what a job that stopped before its end has for the next start.
+pub(crate) fn kept(job: &Job) -> Option<String> {
+    match (job.partial_bytes_kept, job.progress.files_done) {
+        (0, 0) => None,
+        (0, files) => Some(format!(
+            "Kept {}, verified",
+            format::count(files.into(), "file")
+        )),
+        (bytes, _) => Some(format!(
+            "Kept {}",
+            format::size_of_total(bytes, job.progress.bytes_total)
+        )),
+    }
 }

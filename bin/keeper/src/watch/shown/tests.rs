@@ -135,6 +135,58 @@ fn a_queued_job_says_its_place() {
     assert_eq!(shown.status(now), "queued, place 2");
 }
 
+fn moved_to(state: JobState) -> Event {
+    Event::State(StateEvent {
+        sequence: 3,
+        at: at(),
+        state: state.into(),
+        attempt: 1,
+    })
+}
+
+#[test]
+fn a_pause_and_its_end_are_told_once_and_nothing_of_before_is_shown_as_going_on() {
+    let (mut shown, now) = shown();
+    let progress = Progress {
+        bytes_per_second: 116_000_000,
+        eta_seconds: Some(960),
+        ..Progress::default()
+    };
+    let _ = shown.absorb(&Event::Progress(Box::new(progress)), now);
+    assert!(shown.absorb(&moved_to(JobState::Pausing), now).is_empty());
+    assert_eq!(shown.status(after(now, 2)), "pausing for 2 s");
+    assert_eq!(
+        shown.absorb(&moved_to(JobState::Paused), now),
+        [Word::Paused]
+    );
+    assert!(shown.absorb(&moved_to(JobState::Paused), now).is_empty());
+    assert_eq!(shown.status(after(now, 90)), "paused for 90 s");
+
+    assert_eq!(
+        shown.absorb(&moved_to(JobState::Queued), now),
+        [Word::Resumed]
+    );
+    assert!(shown.absorb(&moved_to(JobState::Running), now).is_empty());
+    assert_eq!(shown.status(after(now, 2)), "running for 2 s");
+    let job = shown.job.unwrap();
+    assert_eq!((job.phase, job.progress.bytes_per_second), (None, 0));
+}
+
+#[test]
+fn one_who_begins_to_watch_a_paused_job_is_told_and_its_cancel_is_no_resume() {
+    let (mut shown, now) = shown();
+    let mut paused = job(JobId::new(Uuid::from_u128(1)));
+    paused.state = JobState::Paused.into();
+    let snapshot = Snapshot {
+        job: paused,
+        resumed: None,
+    };
+    let words = shown.absorb(&Event::Snapshot(Box::new(snapshot)), now);
+    assert_eq!(words, [Word::Paused]);
+    let words = shown.absorb(&moved_to(JobState::Cancelling), now);
+    assert!(words.is_empty());
+}
+
 #[test]
 fn a_lost_connection_says_since_when() {
     let (mut shown, now) = shown();

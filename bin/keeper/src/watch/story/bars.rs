@@ -64,6 +64,9 @@ impl Bars {
             bars.clear();
             return;
         }
+        if shown.job.as_ref().is_some_and(is_at_rest) {
+            bars.keep_verified();
+        }
         let is_downloading = shown.job.as_ref().filter(|job| is_downloading(job));
         let line = match is_downloading.filter(|_| shown.lost_since.is_none()) {
             Some(job) => {
@@ -117,6 +120,16 @@ impl JobBars {
         }
     }
 
+    /// Takes away the bars of files that are not whole: what they show of motion is not true any more.
+    fn keep_verified(&mut self) {
+        self.files.retain(|_, file| {
+            if !file.is_verified {
+                file.bar.finish_and_clear();
+            }
+            file.is_verified
+        });
+    }
+
     fn clear(&mut self) {
         for file in self.files.values() {
             file.bar.finish_and_clear();
@@ -150,6 +163,11 @@ impl FileBar {
 fn is_downloading(job: &Job) -> bool {
     job.state == Open::Known(JobState::Running)
         && job.phase == Some(Open::Known(Phase::Downloading))
+}
+
+/// Whether no work is under way for the job.
+fn is_at_rest(job: &Job) -> bool {
+    matches!(job.state, Open::Known(JobState::Queued | JobState::Paused))
 }
 
 fn text_line() -> ProgressBar {

@@ -1,6 +1,6 @@
 //! The story as a log and as JSON, event by event.
 
-use hive_api::{JobState, LogEvent, ModelDownloaded, Problem, ProblemCode, Snapshot};
+use hive_api::{JobState, LogEvent, ModelDownloaded, Problem, ProblemCode, Snapshot, StateEvent};
 use hive_client::{ConnectionLoss, Endpoint, HiveClient};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -211,6 +211,33 @@ fn leaving_says_what_becomes_of_each_job_and_how_to_reach_it() {
             "  Look      keeper --hive gpu1 job list",
             "Left gpu1: job 9f3c41 goes on",
             "  Watch     keeper --hive gpu1 job watch 9f3c41",
+        ]
+    );
+}
+
+#[test]
+fn a_paused_job_says_how_to_resume_it_and_that_it_stays_paused_when_left() {
+    let (mut story, captured) = story(Audience::Person, 1);
+    story.accepted(0, job(id(0x9f_3c41)), true);
+    let moved_to = |state: JobState| {
+        Event::State(StateEvent {
+            sequence: 3,
+            at: Timestamp::from_second(1_800_000_000).unwrap(),
+            state: state.into(),
+            attempt: 1,
+        })
+    };
+    tell(&mut story, 0, moved_to(JobState::Paused));
+    let unended = [Some(id(0x9f_3c41))];
+    story.leaving(Leaving::Detached, &unended);
+    tell(&mut story, 0, moved_to(JobState::Queued));
+    assert_eq!(
+        captured.err.text().lines().skip(1).collect::<Vec<_>>(),
+        [
+            "gpu1: paused; it goes on when it is resumed: keeper --hive gpu1 job resume 9f3c41",
+            "Left gpu1: job 9f3c41 stays paused",
+            "  Resume    keeper --hive gpu1 job resume 9f3c41",
+            "gpu1: resumed",
         ]
     );
 }

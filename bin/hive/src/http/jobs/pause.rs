@@ -1,0 +1,37 @@
+//! `POST /v1/jobs/{id}/pause`: the job gives back its slot and keeps its bytes, durable before the answer.
+
+use std::sync::Arc;
+
+use axum::{Extension, Json, extract::State};
+use hive_api::{Job, JobState, Open};
+use http::Uri;
+
+use super::{InPath, no_such_job, take_wait, unchanged, wait_for};
+use crate::http::{app::App, auth::Caller, problems::Refusal, query::Query};
+
+const REASON: &str = "a job can be paused until it is cancelled or publishes what it has received";
+const HINT: &str = "keeper job list shows which jobs run and wait";
+
+pub(super) async fn pause(
+    State(app): State<Arc<App>>,
+    Extension(Caller(caller)): Extension<Caller>,
+    InPath(id): InPath,
+    uri: Uri,
+) -> Result<Json<Job>, Refusal> {
+    let mut query = Query::of(&uri)?;
+    let wait = take_wait(&mut query)?;
+    query.finish()?;
+    let paused = app.registry.pause(id).await;
+    let job = paused
+        .map_err(|error| unchanged(id, error, REASON, HINT))?
+        .ok_or_else(no_such_job)?;
+    tracing::info!(job.id = %id, job.state = job.state.as_str(), caller, "pause asked for");
+    let is_pausing = job.state == Open::Known(JobState::Pausing);
+    match wait.filter(|_| is_pausing) {
+        Some(wait) => {
+            let at_rest = app.registry.wait_while_pausing(id);
+            wait_for(&app, id, wait, at_rest).await.map(Json)
+        }
+        None => Ok(Json(job)),
+    }
+}

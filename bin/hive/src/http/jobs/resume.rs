@@ -1,0 +1,47 @@
+//! `POST /v1/jobs/{id}/resume`: a paused job waits for a slot again, durable before the answer.
+
+use std::sync::Arc;
+
+use axum::{Extension, Json, extract::State};
+use hive_api::{Job, JobId, JobState, Open};
+use http::Uri;
+use job_registry::ChangeError;
+
+use super::{InPath, no_such_job, unchanged};
+use crate::http::{app::App, auth::Caller, problems::Refusal, query::Query};
+
+const REASON: &str = "only a paused job can be resumed";
+
+pub(super) async fn resume(
+    State(app): State<Arc<App>>,
+    Extension(Caller(caller)): Extension<Caller>,
+    InPath(id): InPath,
+    uri: Uri,
+) -> Result<Json<Job>, Refusal> {
+    Query::of(&uri)?.finish()?;
+    let resumed = app.registry.resume(id).await;
+    let job = resumed
+        .map_err(|error| {
+            let hint = way_on(id, &error);
+            unchanged(id, error, REASON, &hint)
+        })?
+        .ok_or_else(no_such_job)?;
+    tracing::info!(job.id = %id, job.state = job.state.as_str(), caller, "resumed");
+    Ok(Json(job))
+}
+
+/// What to do about a job that is not paused.
+fn way_on(id: JobId, error: &ChangeError) -> String {
+    let short = id.short();
+    match error {
+        ChangeError::WrongState { state } if state.has_ended() => {
+            format!("keeper job retry {short} submits it anew")
+        }
+        ChangeError::WrongState {
+            state: Open::Known(JobState::Pausing),
+        } => "ask again in a moment, its work is ending".to_owned(),
+        ChangeError::WrongState { .. } | ChangeError::Registry(_) => {
+            format!("keeper job show {short} says where it is")
+        }
+    }
+}
