@@ -142,7 +142,8 @@ impl<'a> Scene<'a> {
             .args(arguments)
             .env("KEEPER_NO_AUTOSTART", "1")
             .env("KEEPER_CONFIG_DIR", self.path("keeper"))
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
         let ended = timeout(LIMIT, keeper.output()).await;
         let ended =
             ended.with_context(|| format!("`keeper {arguments:?}` hangs:\n{}", self.log()))?;
