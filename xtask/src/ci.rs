@@ -86,6 +86,11 @@ fn chaos() -> Result<()> {
 /// Licences, sources, one TLS stack; no advisory database, which would need a network.
 fn dependencies() -> Result<()> {
     install_unless_there("deny")?;
+    // Those of other platforms too, which no build has fetched.
+    step(
+        "fetching every dependency",
+        cargo().args(["fetch", "--locked"]),
+    )?;
     step(
         "dependencies",
         cargo().args(["deny", "--offline", "check", "licenses", "bans", "sources"]),

@@ -127,7 +127,8 @@ pub(crate) const MATRIX: &[Row] = &[
         "D7",
         "length too large",
         Shape::LargeLength,
-        &[(Cdn, Harmless)],
+        // Where the body is short as well, the rest is waited for.
+        &[(Cdn, Passes(Stalled))],
     ),
     row(
         "D8",
@@ -220,7 +221,8 @@ pub(crate) const MATRIX: &[Row] = &[
             // All its hops are within one limit.
             (Info, Final(&[TooManyRedirects, UpstreamTimeout])),
             (Tree, Harmless),
-            (Resolve, Final(&[TooManyRedirects])),
+            // It is nothing but a redirect: where another fault leads it away from the Hub, the hash is missing.
+            (Resolve, Final(&[TooManyRedirects, UpstreamChanged])),
             // Where only the first hop is wrong, the next one has no signature.
             (Cdn, Final(&[TooManyRedirects, UpstreamAuth])),
         ],

@@ -95,6 +95,11 @@ impl Trouble {
             || matches!(self.row.shape, Shape::LongBody)
     }
 
+    /// Whether a file is told under another's name: without a listing its partial then has that name.
+    pub(crate) const fn is_misnaming(&self) -> bool {
+        matches!(self.row.shape, Shape::OtherHash)
+    }
+
     /// Puts it into the Hub's script. The faults of one trouble meet the same requests.
     pub(crate) fn script(&self, hub: &FakeHub) -> Vec<Script> {
         let requests = self.requests_met();

@@ -11,6 +11,7 @@ use crate::hive::Ended;
 use crate::inspection::Inspection;
 use crate::matrix::allowed;
 use crate::model::MAIN;
+use crate::plan::Trouble;
 
 impl Stage<'_> {
     /// A download under faults: success, or an end that one of the faults explains.
@@ -72,7 +73,8 @@ impl Stage<'_> {
 
     /// A download that ended early and was alone says how much it leaves: that is what is there.
     pub(super) fn compare_kept(&self, ended: &Ended) -> Result<()> {
-        if ended.result.is_ok() {
+        let is_misnamed = self.plan.troubles.iter().any(Trouble::is_misnaming);
+        if ended.result.is_ok() || is_misnamed {
             return Ok(());
         }
         let store = self.folder.path().join("hub");
