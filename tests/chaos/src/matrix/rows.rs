@@ -90,12 +90,7 @@ pub(crate) const MATRIX: &[Row] = &[
         "D6",
         "body without a length",
         Shape::NoLength,
-        &[
-            (Info, Harmless),
-            (Tree, Harmless),
-            (Cdn, Harmless),
-            (Cache, Harmless),
-        ],
+        &[(Tree, Harmless), (Cdn, Harmless), (Cache, Harmless)],
     ),
     row(
         "D6",
