@@ -13,7 +13,7 @@ const MAX_MESSAGE_CHARACTERS: usize = 300;
 
 /// What a bare 404 means for a file that the Hub has listed at a commit, which does not change: that somebody else
 /// answered, a portal or a gateway. The Hub says `EntryNotFound`.
-pub(crate) const LISTED_FILE_IS_GONE: SourceErrorKind = SourceErrorKind::BadUpstream;
+pub(crate) const BARE_404_OF_A_LISTED_FILE: SourceErrorKind = SourceErrorKind::BadUpstream;
 
 /// Host and path of an address: what may be logged of it.
 pub(crate) fn address(url: &Url) -> String {

@@ -20,7 +20,7 @@ use reqwest::{
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{Denial, Hub, HubError, failure, failure::LISTED_FILE_IS_GONE, redirect};
+use super::{Denial, Hub, HubError, failure, failure::BARE_404_OF_A_LISTED_FILE, redirect};
 
 /// How often a refused signed address is renewed before the refusal is believed.
 const RENEWALS: usize = 3;
@@ -175,7 +175,7 @@ impl HubFile {
                 return Err(failure::of_response(
                     &response,
                     self.hub.has_token(),
-                    LISTED_FILE_IS_GONE,
+                    BARE_404_OF_A_LISTED_FILE,
                 ));
             }
         }

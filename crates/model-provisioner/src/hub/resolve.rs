@@ -8,7 +8,7 @@ use reqwest::{
 };
 use url::Url;
 
-use super::{Hub, HubError, failure, failure::LISTED_FILE_IS_GONE, redirect};
+use super::{Hub, HubError, failure, failure::BARE_404_OF_A_LISTED_FILE, redirect};
 
 /// A resolved file.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ impl Hub {
                 return Err(failure::of_response(
                     &response,
                     self.has_token(),
-                    LISTED_FILE_IS_GONE,
+                    BARE_404_OF_A_LISTED_FILE,
                 ));
             }
             check_commit(headers, commit, &url)?;
