@@ -34,9 +34,8 @@ struct State {
     files_verified: u32,
     /// Bytes received by transfers that have ended.
     bytes_received: u64,
-    /// Their meters, by blob, since two files of the plan may be one: what they left is known when nothing of them runs
-    /// any more.
-    ended: HashMap<BlobName, Arc<TransferMeter>>,
+    /// Bytes that these left, in partials and in blobs. Two files of the plan may be one blob.
+    bytes_kept: HashMap<BlobName, u64>,
     total: Rate,
     active: BTreeMap<u32, Active>,
     /// Files whose question to the Hub waits for the network.
@@ -69,7 +68,7 @@ impl Board {
                 bytes_verified: 0,
                 files_verified: 0,
                 bytes_received: 0,
-                ended: HashMap::new(),
+                bytes_kept: HashMap::new(),
                 total: Rate::default(),
                 active: BTreeMap::new(),
                 without_network: BTreeSet::new(),
@@ -108,7 +107,8 @@ impl Board {
         };
         let received = active.bytes_received();
         state.bytes_received += received;
-        state.ended.insert(blob.clone(), active.meter);
+        let kept = active.meter.snapshot().bytes_done;
+        state.bytes_kept.insert(blob.clone(), kept);
         received
     }
 
@@ -133,9 +133,7 @@ impl Board {
 
     /// Bytes that transfers of this download received, or found received, and that are still here.
     pub(crate) fn bytes_kept(&self) -> u64 {
-        let state = self.state();
-        let left = state.ended.values();
-        left.map(|meter| meter.snapshot().bytes_done).sum()
+        self.state().bytes_kept.values().sum()
     }
 
     /// A file is in the store.
