@@ -54,6 +54,14 @@ struct Address {
     etag: Option<String>,
 }
 
+/// Where a range is to be had.
+enum Located {
+    /// In the Hub's own answer, from this address.
+    Here(Response, Url),
+    /// At this address.
+    At(Address),
+}
+
 /// An answer that may be read, or the news that a signed address is not accepted any more.
 enum Answer {
     Body(Response),
@@ -70,7 +78,10 @@ impl Source for HubFile {
         }
         let mut expired = None;
         for _ in 0..=RENEWALS {
-            let address = self.resolved().await?;
+            let address = match self.locate(&range).await? {
+                Located::Here(answer, url) => return Ok(stream(answer, url)),
+                Located::At(address) => address,
+            };
             let answer = self.fetch(&address, &range).await;
             if !matches!(answer, Ok(Answer::Body(_))) {
                 // Whatever went wrong, the next try asks the Hub anew.
@@ -113,49 +124,61 @@ impl HubFile {
         }
     }
 
-    /// The address that is accepted as far as is known; asks the Hub where there is none.
-    async fn resolved(&self) -> Result<Address, HubError> {
+    /// Where the range is to be had. Without a known address the Hub is asked for the range itself: it leads to one, or
+    /// serves the file on the spot, which is one round trip for each small file.
+    async fn locate(&self, range: &Range<u64>) -> Result<Located, HubError> {
         // A semaphore that is never closed always gives its permit.
         let _one_asks = self.resolving.acquire().await;
         let known = self.address().clone();
         match known {
-            Some(address) => Ok(address),
-            None => self.resolve().await,
+            Some(address) => Ok(Located::At(address)),
+            None => self.ask_hub(range).await,
         }
     }
 
-    /// Asks the Hub where the file is, and whether it is still the pinned one. Another one is not believed at once.
-    async fn resolve(&self) -> Result<Address, HubError> {
-        let mut resolved = self
-            .hub
-            .resolve(&self.repo, &self.commit, &self.path)
-            .await?;
-        if resolved.digest != Some(self.digest) {
-            resolved = self
-                .hub
-                .resolve(&self.repo, &self.commit, &self.path)
-                .await?;
+    /// Asks the Hub for the file, and whether it is still the pinned one. Another one is not believed at once.
+    async fn ask_hub(&self, range: &Range<u64>) -> Result<Located, HubError> {
+        let (hub, commit) = (&self.hub, &self.commit);
+        let file = hub.file_url(&self.repo, commit.as_str(), &self.path)?;
+        let wanted = self.range_header(range, &file);
+        let ask = || hub.lead(Method::GET, file.clone(), commit, wanted.as_deref());
+        let mut lead = ask().await?;
+        if lead.resolved.digest != Some(self.digest) {
+            lead = ask().await?;
         }
-        if resolved.digest != Some(self.digest) {
+        if lead.resolved.digest != Some(self.digest) {
             return Err(HubError::new(
                 SourceErrorKind::Changed,
-                failure::address(&resolved.url),
+                failure::address(&lead.resolved.url),
                 format!("the hash of {} is not the pinned one", self.path),
             ));
         }
-        let address = Address::new(resolved.url);
+        let address = Address::new(lead.resolved.url);
+        if let Some(answer) = &lead.answer {
+            self.check(answer, range)?;
+        }
         *self.address() = Some(address.clone());
-        Ok(address)
+        Ok(match lead.answer {
+            Some(answer) => {
+                self.check_entity(&address.url, &answer)?;
+                Located::Here(answer, address.url)
+            }
+            None => Located::At(address),
+        })
+    }
+
+    /// Some CDNs refuse huge files without a range; the Hub itself serves small ones whole.
+    fn range_header(&self, range: &Range<u64>, url: &Url) -> Option<String> {
+        let is_whole = *range == (0..self.bytes);
+        let is_ranged = self.bytes > 0 && !(is_whole && self.hub.is_hub(url));
+        is_ranged.then(|| format!("bytes={}-{}", range.start, range.end - 1))
     }
 
     async fn fetch(&self, address: &Address, range: &Range<u64>) -> Result<Answer, HubError> {
-        let is_whole = *range == (0..self.bytes);
         let mut url = address.url.clone();
         for _ in 0..=redirect::MAX_HOPS {
-            // Some CDNs refuse huge files without a range; the Hub itself serves small ones whole.
-            let ranged = self.bytes > 0 && !(is_whole && self.hub.is_hub(&url));
-            let header = ranged.then(|| format!("bytes={}-{}", range.start, range.end - 1));
-            let response = self.hub.ask(Method::GET, &url, header.as_deref()).await?;
+            let wanted = self.range_header(range, &url);
+            let response = self.hub.ask(Method::GET, &url, wanted.as_deref()).await?;
             let status = response.status();
             if status.is_redirection() {
                 url = redirect::target(&url, response.headers())?;

@@ -3,7 +3,7 @@
 use downloader::{Digest, SourceErrorKind};
 use model_store::{Commit, RepoId};
 use reqwest::{
-    Method,
+    Method, Response,
     header::{CONTENT_LENGTH, ETAG, HeaderMap},
 };
 use url::Url;
@@ -28,18 +28,40 @@ struct Linked {
     size: Option<u64>,
 }
 
+/// Where the Hub's redirects lead.
+pub(super) struct Lead {
+    /// What they say about the file.
+    pub(super) resolved: Resolved,
+    /// The answer at their end if the Hub serves the file itself; elsewhere nobody was asked.
+    pub(super) answer: Option<Response>,
+}
+
 impl Hub {
-    /// Follows the Hub's redirects as long as they stay on the Hub, and reads what its headers say.
+    /// Asks where a file is, without its bytes.
     pub(crate) async fn resolve(
         &self,
         repo: &RepoId,
         commit: &Commit,
         path: &str,
     ) -> Result<Resolved, HubError> {
-        let mut url = self.file_url(repo, commit.as_str(), path)?;
+        let url = self.file_url(repo, commit.as_str(), path)?;
+        let lead = self.lead(Method::HEAD, url, commit, None).await?;
+        Ok(lead.resolved)
+    }
+
+    /// Follows the Hub's redirects as long as they stay on the Hub, and reads what its headers say. `range` is what a
+    /// `GET` wants of the file.
+    pub(super) async fn lead(
+        &self,
+        method: Method,
+        file: Url,
+        commit: &Commit,
+        range: Option<&str>,
+    ) -> Result<Lead, HubError> {
+        let mut url = file;
         let mut linked = Linked::default();
         for _ in 0..=redirect::MAX_HOPS {
-            let response = self.ask(Method::HEAD, &url, None).await?;
+            let response = self.ask(method.clone(), &url, range).await?;
             let headers = response.headers();
             if !response.status().is_redirection() && !response.status().is_success() {
                 return Err(failure::of_response(
@@ -52,12 +74,16 @@ impl Hub {
             linked.read(headers);
             if response.status().is_success() {
                 let size = number(headers, CONTENT_LENGTH.as_str());
-                return Ok(linked.into_resolved(url, headers, size));
+                let resolved = linked.into_resolved(url, headers, size);
+                let answer = Some(response);
+                return Ok(Lead { resolved, answer });
             }
             let next = redirect::target(&url, headers)?;
             if !self.is_hub(&next) {
                 // The length of this answer is that of the redirect, not of the file.
-                return Ok(linked.into_resolved(next, headers, None));
+                let resolved = linked.into_resolved(next, headers, None);
+                let answer = None;
+                return Ok(Lead { resolved, answer });
             }
             url = next;
         }

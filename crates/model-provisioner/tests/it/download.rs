@@ -58,6 +58,24 @@ async fn a_model_is_published_in_the_hubs_layout_and_every_step_is_told() {
 }
 
 #[tokio::test]
+async fn a_small_file_is_asked_for_once_at_each_address_on_its_way() {
+    let repository = Repository::model("org/plain")
+        .file("config.json", "{}")
+        .large_file("model.safetensors", "weights");
+    let hub = FakeHub::builder().repository(repository).start().await;
+    let outcome = Machine::new(&hub).download("org/plain").await;
+    outcome.result.unwrap();
+    let asked = |route| {
+        hub.api()
+            .requests_of(&Requests::to(route).file("config.json"))
+    };
+    for route in [Route::Resolve, Route::ResolveCache] {
+        let methods: Vec<_> = asked(route).into_iter().map(|seen| seen.method).collect();
+        assert_eq!(methods, ["GET"]);
+    }
+}
+
+#[tokio::test]
 async fn figures_say_how_far_each_file_is() {
     let hub = FakeHub::builder().repository(tiny()).start().await;
     hub.on(Requests::cdn()).answer(Fault::StallAfter(100_000));

@@ -113,9 +113,8 @@ impl Trouble {
         let requests = match self.place {
             Place::Info => Requests::to(Route::Info),
             Place::Tree => Requests::to(Route::Tree),
-            Place::Resolve => Requests::to(Route::Resolve).method("HEAD"),
+            Place::Resolve => Requests::to(Route::Resolve).method("GET"),
             Place::Cdn => Requests::cdn(),
-            // The length and the hash that HEAD tells are another place's.
             Place::Cache => Requests::to(Route::ResolveCache).method("GET"),
         };
         let requests = match &self.file {
