@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use fake_hub::Content;
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ pub(super) fn claimed_bytes(path: &Path) -> Result<u64> {
         .sum())
 }
 
-/// The stretches of the record's last line; none if there is no record.
+/// The stretches of the record's last line; none if there is no record, or one that does not say whose bytes these are.
 fn claimed(partial: &Path) -> Result<Option<Vec<Range<u64>>>> {
     let mut record = partial.as_os_str().to_owned();
     record.push(RECORD);
@@ -60,8 +60,17 @@ fn claimed(partial: &Path) -> Result<Option<Vec<Range<u64>>>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let last = text.lines().last().context("an empty record")?;
-    let last: Value = serde_json::from_str(last).context("a record that cannot be read")?;
+    let lines: Vec<Value> = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .context("a record that cannot be read")?;
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
+        bail!("an empty record");
+    };
+    if first.get("digest").is_none() {
+        return Ok(None);
+    }
     let pairs = last.get("segments").or_else(|| last.get("synced"));
     let pairs = pairs.context("a record without segments")?.clone();
     let pairs: Vec<[u64; 2]> = serde_json::from_value(pairs)?;
