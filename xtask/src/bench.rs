@@ -2,7 +2,10 @@
 
 mod download;
 mod figures;
+mod hive;
+mod jobs;
 mod latency;
+mod process;
 mod report;
 
 use std::process::ExitCode;
@@ -20,6 +23,8 @@ pub(crate) enum What {
     },
     /// How fast a verified download is beside curl, aria2c and `hf`, at which cost
     Download(download::Options),
+    /// How a hive bears many jobs and many watchers, and how still it is with none
+    Jobs(jobs::Options),
 }
 
 /// Measures, prints, and writes down.
@@ -27,5 +32,6 @@ pub(crate) async fn run(what: What) -> Result<ExitCode> {
     match what {
         What::Latency { runs } => latency::run(runs).await,
         What::Download(options) => download::run(options).await,
+        What::Jobs(options) => jobs::run(&options).await,
     }
 }

@@ -41,10 +41,12 @@ pub(crate) fn run() -> Result<ExitCode> {
     )?;
     nextest()?;
     chaos()?;
-    step(
-        "kill -9 at every named point and at random",
-        cargo().args(["xtask", "crash", "--points", "--random", "5"]),
-    )?;
+    for what in ["download", "jobs"] {
+        step(
+            &format!("kill -9 at every named point and at random: {what}"),
+            cargo().args(["xtask", "crash", what, "--points", "--random", "5"]),
+        )?;
+    }
     dependencies()?;
     step(
         "two users of one machine",

@@ -47,8 +47,12 @@ enum Task {
     Ci,
     /// Seeded downloads under random faults, each held to the fault matrix; a failing seed replays
     Chaos(chaos::Options),
-    /// Kill -9 at named points and at random, and see that every job goes on by itself
-    Crash(crash::Options),
+    /// Kill -9 at named points and at random, and see that every job goes on as it was told
+    Crash {
+        /// What is under way
+        #[command(subcommand)]
+        what: crash::What,
+    },
     /// Show that the Hub's own Python client accepts a store that hive wrote
     PythonClient,
     /// Show that two users of one machine have two hives; needs root
@@ -73,7 +77,7 @@ async fn main() -> ExitCode {
         Task::Install => programs::install(),
         Task::Ci => ci::run(),
         Task::Chaos(options) => chaos::run(&options),
-        Task::Crash(options) => crash::run(&options).await,
+        Task::Crash { what } => crash::run(&what).await,
         Task::PythonClient => python_client::run().await,
         Task::TwoUsers => two_users::run(),
         Task::Faults => faults::run().await,

@@ -36,18 +36,12 @@ impl Programs {
             "keeper",
             "--bins",
         ]);
-        let folder = match profile {
-            Profile::Dev => "debug",
-            Profile::Release => {
-                build.arg("--release");
-                "release"
-            }
-        };
+        if let Profile::Release = profile {
+            build.arg("--release");
+        }
         succeed(&mut build)?;
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| root().join("target"), PathBuf::from);
         Ok(Self {
-            folder: target.join(folder),
+            folder: built(profile),
         })
     }
 
@@ -105,6 +99,16 @@ pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn built(profile: Profile) -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join(match profile {
+        Profile::Dev => "debug",
+        Profile::Release => "release",
+    })
 }
 
 /// The repository's root.

@@ -35,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fake-hub", &[]),
     ("chaos", &["fake-hub", "model-provisioner", "model-store"]),
     ("e2e", &["fake-hub"]),
+    ("load", &["hive-api", "hive-client"]),
     ("xtask", &["fake-hub", "hive-api", "hive-client"]),
 ];
 

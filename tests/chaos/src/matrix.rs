@@ -1,7 +1,7 @@
 //! The fault matrix as code: what can go wrong where, and how a download may then end.
 //!
 //! The numbers are the matrix's own. Absent is what no Hub can bring about: D21 and D22 (the disk), D23 and D24 (the
-//! process or the machine dies: `cargo xtask crash`), D26 (the clock), D29 (TLS), D30 (a proxy), D31 (the hive's
+//! process or the machine dies: `cargo xtask crash download`), D26 (the clock), D29 (TLS), D30 (a proxy), D31 (the hive's
 //! start). D25 and D32 are no faults: they are the neighbours and the cancels of a plan.
 
 mod rows;

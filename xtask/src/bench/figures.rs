@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 /// What was measured, the bar it should stay under, and every value.
 pub(crate) struct Figures {
     what: &'static str,
@@ -25,25 +27,59 @@ impl Figures {
 
     /// A row of the table that [`HEADER`] begins.
     pub(crate) fn row(&self) -> String {
-        format!(
-            "| {} | p99 ≤ {} | {} | {} | {} | {} |",
-            self.what,
-            milliseconds(self.bar),
-            milliseconds(self.percentile(50)),
-            milliseconds(self.percentile(99)),
-            milliseconds(self.percentile(100)),
-            self.values.len(),
-        )
+        self.percentiles().row(self.what, self.bar)
     }
 
-    /// The value that so many percent of all do not exceed.
-    fn percentile(&self, percent: usize) -> Duration {
-        let rank = (self.values.len() * percent).div_ceil(100);
-        self.values
-            .get(rank.saturating_sub(1))
-            .copied()
-            .unwrap_or_default()
+    fn percentiles(&self) -> Percentiles {
+        Percentiles {
+            count: self.values.len() as u64,
+            median_us: self.percentile(50),
+            p99_us: self.percentile(99),
+            max_us: self.percentile(100),
+        }
     }
+
+    /// The value that so many percent of all do not exceed, in microseconds.
+    fn percentile(&self, percent: usize) -> u64 {
+        let rank = (self.values.len() * percent).div_ceil(100);
+        let value = self.values.get(rank.saturating_sub(1)).copied();
+        let microseconds = value.unwrap_or_default().as_micros();
+        u64::try_from(microseconds).unwrap_or(u64::MAX)
+    }
+}
+
+/// What the values of many measurements are, in microseconds. Also what `load` prints.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Percentiles {
+    count: u64,
+    median_us: u64,
+    p99_us: u64,
+    max_us: u64,
+}
+
+impl Percentiles {
+    /// How many were measured.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// A row of the table that [`HEADER`] begins.
+    pub(crate) fn row(&self, what: &str, bar: Duration) -> String {
+        let reached = verdict(Duration::from_micros(self.p99_us) <= bar);
+        format!(
+            "| {what} | p99 ≤ {}{reached} | {} | {} | {} | {} |",
+            milliseconds(bar),
+            milliseconds(Duration::from_micros(self.median_us)),
+            milliseconds(Duration::from_micros(self.p99_us)),
+            milliseconds(Duration::from_micros(self.max_us)),
+            self.count,
+        )
+    }
+}
+
+/// Whether a bar was reached, for the cell that names it.
+pub(crate) fn verdict(reached: bool) -> &'static str {
+    if reached { ": reached" } else { ": **missed**" }
 }
 
 /// The first two lines of a table of figures.
@@ -71,7 +107,7 @@ mod tests {
         }
         assert_eq!(
             figures.row(),
-            "| x | p99 ≤ 50 ms | 2.00 ms | 3.00 ms | 3.00 ms | 3 |"
+            "| x | p99 ≤ 50 ms: reached | 2.00 ms | 3.00 ms | 3.00 ms | 3 |"
         );
     }
 }

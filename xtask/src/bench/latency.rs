@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use fake_hub::{Content, FakeHub, Fault, Repository, Requests, Route, Script};
 use futures_util::StreamExt;
-use hive_api::{Job, ModelDownload, Operation, Phase, Priority, SubmitJob};
+use hive_api::{Event, Job, ModelDownload, Operation, Phase, Priority, SubmitJob};
 use hive_client::{CancelJob, Endpoint, Followed, HiveClient, IdempotencyKey};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
@@ -39,6 +39,14 @@ pub(crate) async fn run(runs: u32) -> Result<ExitCode> {
     eprintln!("{table}");
     report::write_section("Latency", "cargo xtask bench latency", &table)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How soon everything stops after a DELETE, in the phases of a job.
+pub(super) async fn stopping(runs: u32) -> Result<Vec<Figures>> {
+    let bench = Bench::start().await?;
+    let measured = bench.stopping(runs).await;
+    bench.stop().await?;
+    measured
 }
 
 /// A fake Hub whose CDN drips, and a hive that fetches from it.
@@ -86,14 +94,22 @@ impl Bench {
     }
 
     async fn measure(&self, runs: u32) -> Result<Vec<Figures>> {
-        let mut figures = self.with_a_silent_hub(runs).await?;
+        let mut figures = Vec::from(self.with_a_silent_hub(runs).await?);
         figures.extend(self.while_receiving(runs).await?);
         figures.push(self.interrupting_keeper(runs.div_ceil(5)).await?);
         Ok(figures)
     }
 
+    async fn stopping(&self, runs: u32) -> Result<Vec<Figures>> {
+        let mut figures = self.while_receiving(runs).await?;
+        let [.., ended] = self.with_a_silent_hub(runs).await?;
+        figures.push(ended);
+        figures.push(self.while_backing_off(runs).await?);
+        Ok(figures)
+    }
+
     /// With a Hub that never answers its API: a job must say so at once and stop at once.
-    async fn with_a_silent_hub(&self, runs: u32) -> Result<Vec<Figures>> {
+    async fn with_a_silent_hub(&self, runs: u32) -> Result<[Figures; 3]> {
         let silent: Script = self.hub.on(Requests::to(Route::Info)).answer(Fault::Hold);
         let mut accepted = Figures::new("POST → 202, the Hub silent", 50);
         let mut first_event = Figures::new("POST → first event, the Hub silent", 100);
@@ -117,7 +133,7 @@ impl Bench {
             ended.add(deleted.elapsed());
         }
         silent.release();
-        Ok(vec![accepted, first_event, ended])
+        Ok([accepted, first_event, ended])
     }
 
     /// In the middle of a body.
@@ -145,6 +161,23 @@ impl Bench {
             ended.add(deleted.elapsed());
         }
         Ok(vec![answered, closed, ended])
+    }
+
+    /// While it waits to ask a CDN again that answers with an error.
+    async fn while_backing_off(&self, runs: u32) -> Result<Figures> {
+        let broken = self.hub.on(Requests::cdn()).answer(Fault::Status(503));
+        let mut ended = Figures::new("DELETE → cancelled, backing off", 500);
+        for _ in 0..runs {
+            let job = self.submit().await?;
+            let mut events = self.client.follow(job.job_id);
+            while !is_of_a_retry(&events.next().await.context("the job goes on")??) {}
+            let deleted = Instant::now();
+            self.client.cancel(job.job_id, CancelJob::default()).await?;
+            wait_for_last_event(events).await?;
+            ended.add(deleted.elapsed());
+        }
+        broken.release();
+        Ok(ended)
     }
 
     /// From Ctrl+C to the end of keeper's process.
@@ -221,6 +254,10 @@ impl Environment {
 
 fn is_in_phase(job: &Job, phase: Phase) -> bool {
     job.phase.as_ref().and_then(|known| known.known()) == Some(&phase)
+}
+
+fn is_of_a_retry(followed: &Followed) -> bool {
+    matches!(followed, Followed::Event { event: Event::Log(log), .. } if log.try_number.is_some())
 }
 
 async fn wait_for_last_event(mut events: hive_client::FollowedStream) -> Result<()> {

@@ -68,7 +68,7 @@ impl Life {
         Ok(Self {
             process,
             group: pid.and_then(Pid::from_raw).context("it runs")?,
-            socket: places.state().join("hive.sock"),
+            socket: places.socket(),
         })
     }
 

@@ -133,6 +133,41 @@ pub(super) const POINTS: &[Point] = &[
     point("the database, sync 10", "fsync", Wal, 10, Small),
 ];
 
+/// Among many jobs: each commit of the database is a change of one of them, and one job is published at least.
+pub(super) const JOB_POINTS: &[Point] = &[
+    point("commit 1 is synced", "fsync", Wal, 2, Small),
+    point("commit 2 is synced", "fsync", Wal, 3, Small),
+    point("commit 3 is synced", "fsync", Wal, 4, Small),
+    point("commit 4 is synced", "fsync", Wal, 5, Small),
+    point("commit 5 is synced", "fsync", Wal, 6, Small),
+    point("commit 6 is synced", "fsync", Wal, 7, Small),
+    point("commit 7 is synced", "fsync", Wal, 8, Small),
+    point("commit 8 is synced", "fsync", Wal, 9, Small),
+    point("commit 9 is synced", "fsync", Wal, 10, Small),
+    point("commit 10 is synced", "fsync", Wal, 11, Small),
+    point("commit 12 is synced", "fsync", Wal, 13, Small),
+    point("commit 14 is synced", "fsync", Wal, 15, Small),
+    point("commit 16 is synced", "fsync", Wal, 17, Small),
+    point("commit 18 is synced", "fsync", Wal, 19, Small),
+    point("a commit is begun", "pwrite64", Wal, 8, Small),
+    point("a commit is half written", "pwrite64", Wal, 17, Small),
+    point("a later commit is half written", "pwrite64", Wal, 33, Small),
+    point(
+        "a much later one is half written",
+        "pwrite64",
+        Wal,
+        49,
+        Small,
+    ),
+    point("the partial is made", "openat", Partial, 2, Small),
+    point("the first bytes are written", "pwritev", Partial, 1, Small),
+    point("the whole file is synced", "fdatasync", Partial, 1, Small),
+    point("the blob is placed", "renameat2", Partial, 1, Small),
+    point("the link is made", "symlinkat", Snapshot, 1, Small),
+    point("the ref is written", "unlinkat", Repository, 1, Small),
+    point("the ref takes its place", "renameat", RefFolder, 1, Small),
+];
+
 const fn point(
     name: &'static str,
     call: &'static str,

@@ -27,6 +27,10 @@ impl Places {
         self.home.join("state")
     }
 
+    pub(super) fn socket(&self) -> PathBuf {
+        self.state().join("hive.sock")
+    }
+
     pub(super) fn store(&self) -> PathBuf {
         self.home.join("store")
     }
@@ -42,27 +46,40 @@ impl Places {
     /// Whether the store holds the published file with these bytes, and nothing else.
     pub(super) fn check(&self, content: &Content) -> Result<()> {
         let lock = self.lock_folder().join(format!("{}.lock", self.blob));
-        let blob = self.repository().join("blobs").join(&self.blob);
-        let snapshot = self.repository().join("snapshots").join(&self.commit);
-        let link = snapshot.join(&self.file);
-        let reference = self.repository().join("refs/main");
-        let expected: BTreeSet<PathBuf> =
-            [lock, blob.clone(), link.clone(), reference.clone()].into();
+        let expected: BTreeSet<PathBuf> = [lock, self.blob(), self.link(), self.reference()].into();
         let found = files_below(&self.store())?;
         ensure!(
             found == expected,
             "the store has {:?}",
             found.symmetric_difference(&expected)
         );
+        self.check_published(content)
+    }
+
+    /// Whether the file is published with these bytes.
+    pub(super) fn check_published(&self, content: &Content) -> Result<()> {
         ensure!(
-            fs::canonicalize(&link)? == fs::canonicalize(&blob)?,
+            fs::canonicalize(self.link())? == fs::canonicalize(self.blob())?,
             "the link leads elsewhere"
         );
         ensure!(
-            fs::read_to_string(&reference)? == self.commit,
+            fs::read_to_string(self.reference())? == self.commit,
             "the ref names another commit"
         );
-        same_bytes(&blob, content)
+        same_bytes(&self.blob(), content)
+    }
+
+    fn blob(&self) -> PathBuf {
+        self.repository().join("blobs").join(&self.blob)
+    }
+
+    fn link(&self) -> PathBuf {
+        let snapshot = self.repository().join("snapshots").join(&self.commit);
+        snapshot.join(&self.file)
+    }
+
+    fn reference(&self) -> PathBuf {
+        self.repository().join("refs/main")
     }
 }
 

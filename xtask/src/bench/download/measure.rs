@@ -1,17 +1,16 @@
 //! One run of a program: how long, how much CPU, how much memory.
 
-use std::{fmt, fs, io, ops::Add, time::Duration};
+use std::{fmt, ops::Add, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use rustix::{
-    param::clock_ticks_per_second,
-    process::{Pid, WaitId, WaitIdOptions, waitid},
-};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tokio::{
-    process::{Child, Command},
+    process::Command,
     task::spawn_blocking,
     time::{Instant, interval},
 };
+
+use crate::bench::process::{cpu_time, memory_bytes, pid};
 
 const MEMORY_SAMPLES: Duration = Duration::from_millis(10);
 
@@ -90,44 +89,4 @@ pub(super) async fn run(mut command: Command, remembers: Option<Pid>) -> Result<
         cpu,
         peak_memory_bytes,
     })
-}
-
-/// The process id of a child that was not waited for.
-pub(super) fn pid(child: &Child) -> Result<Pid> {
-    child
-        .id()
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw)
-        .context("the program has ended")
-}
-
-/// The CPU time of a process and of the children that it waited for (`proc_pid_stat(5)`, fields 14 to 17).
-pub(super) fn cpu_time(pid: Pid) -> Result<Duration> {
-    let stat = read(pid, "stat")?;
-    let (_, after_name) = stat
-        .rsplit_once(')')
-        .context("the stat of a process names it")?;
-    let ticks = after_name
-        .split_whitespace()
-        .skip(11)
-        .take(4)
-        .map(str::parse::<u32>)
-        .sum::<Result<u32, _>>()?;
-    let per_second = u32::try_from(clock_ticks_per_second())?;
-    Ok(Duration::from_secs(1) * ticks / per_second)
-}
-
-/// The anonymous memory of a process (`proc_pid_status(5)`).
-pub(super) fn memory_bytes(pid: Pid) -> Result<u64> {
-    let status = read(pid, "status")?;
-    let kib = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))
-        .and_then(|value| value.trim().strip_suffix(" kB"))
-        .context("the process has no memory")?;
-    Ok(kib.parse::<u64>()? * 1024)
-}
-
-fn read(pid: Pid, file: &str) -> io::Result<String> {
-    fs::read_to_string(format!("/proc/{}/{file}", pid.as_raw_nonzero()))
 }

@@ -5,8 +5,9 @@ use anyhow::Result;
 use super::{
     contender::{Contender, Programs},
     setting::{Setting, Sizes},
-    table::{gibibytes, mebibytes, verdict},
+    table::{gibibytes, mebibytes},
 };
+use crate::bench::figures::verdict;
 
 const BAR_BYTES: u64 = 64 * 1024 * 1024;
 

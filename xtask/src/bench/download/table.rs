@@ -5,6 +5,7 @@ use super::{
     measure::Measured,
     setting::{Of, Setting},
 };
+use crate::bench::figures::verdict;
 
 const HEADER: &str = "| Program | Wall | Hive's wall ÷ this | CPU per GiB | Hive's CPU ÷ this | Memory |\n\
                       |---|---|---|---|---|---|";
@@ -101,11 +102,6 @@ impl Measured {
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
-
-/// What stands after a bar.
-pub(super) fn verdict(reached: bool) -> &'static str {
-    if reached { ": reached" } else { ": **missed**" }
-}
 
 pub(super) fn mebibytes(bytes: u64) -> String {
     format!("{:.0} MiB", as_f64(bytes) / as_f64(MIB))

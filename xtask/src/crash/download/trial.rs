@@ -11,13 +11,16 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::{
-    fetched::Fetched,
-    life::Life,
-    point::{Point, Size},
-    store::Places,
+use super::fetched::Fetched;
+use crate::{
+    crash::{
+        dice::mix,
+        life::Life,
+        point::{Point, Size},
+        store::Places,
+    },
+    programs::Programs,
 };
-use crate::programs::Programs;
 
 const LIMIT: Duration = Duration::from_mins(2);
 const FILE: &str = "Crash-Q4_K_M.gguf";
@@ -198,13 +201,6 @@ async fn end_of(client: &HiveClient, accepted: Option<JobId>) -> Option<JobState
 
 /// How many bytes are sent before a random kill, and how long it waits then.
 fn moment(seed: u64) -> (u64, Duration) {
-    // splitmix64, as everywhere where a seed is to be replayed.
-    let mix = |state: u64| {
-        let word = state.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    };
     let first = mix(seed.wrapping_add(1));
     // One in ten comes after the last byte: while it is verified, placed, published.
     let bytes = (first % (LARGE_BYTES / 9 * 10)).min(LARGE_BYTES);
@@ -245,8 +241,8 @@ impl Trial {
     /// What makes this trial again.
     pub(super) fn command(&self) -> String {
         match self {
-            Self::At(_) => "cargo xtask crash --points".to_owned(),
-            Self::AtRandom(seed) => format!("cargo xtask crash --random 1 --seed {seed}"),
+            Self::At(_) => "cargo xtask crash download --points".to_owned(),
+            Self::AtRandom(seed) => format!("cargo xtask crash download --random 1 --seed {seed}"),
         }
     }
 }

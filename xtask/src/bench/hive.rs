@@ -1,0 +1,76 @@
+//! A hive with a store and a state of its own.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    net::UnixStream,
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+
+use super::process;
+
+const LIMIT: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(10);
+
+/// A running hive; it is killed if this is dropped.
+pub(crate) struct Hive {
+    process: Child,
+    pub(crate) pid: Pid,
+    pub(crate) socket: PathBuf,
+}
+
+impl Hive {
+    /// Starts it and waits until it listens.
+    pub(crate) async fn start(program: &Path, hub: &str, folder: &Path) -> Result<Self> {
+        let mut process = ours(program, hub, folder)
+            .arg("serve")
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("hive did not start")?;
+        let pid = process::pid(&process)?;
+        let socket = folder.join("state/hive.sock");
+        let deadline = Instant::now() + LIMIT;
+        while UnixStream::connect(&socket).await.is_err() {
+            if process.try_wait()?.is_some() || Instant::now() > deadline {
+                bail!("hive does not listen");
+            }
+            sleep(POLL).await;
+        }
+        Ok(Self {
+            process,
+            pid,
+            socket,
+        })
+    }
+
+    /// Stops it as a person does.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        kill_process(self.pid, Signal::TERM)?;
+        timeout(LIMIT, self.process.wait())
+            .await
+            .context("hive does not stop")??;
+        Ok(())
+    }
+}
+
+/// A program of ours that knows no folder but this one, and no Hub but this one.
+pub(crate) fn ours(program: impl AsRef<OsStr>, hub: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("HOME", folder)
+        .env("HIVE_STATE_DIR", folder.join("state"))
+        .env("HF_ENDPOINT", hub)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
