@@ -230,7 +230,9 @@ impl Bench {
         sleep(Duration::from_secs(5)).await;
         let before = process::context_switches(scene.hive.pid)?;
         sleep(sizes.idle).await;
-        let switches = process::context_switches(scene.hive.pid)? - before;
+        let after = process::context_switches(scene.hive.pid)?;
+        // A thread that has ended meanwhile takes its count with it.
+        let switches = after.saturating_sub(before);
         let memory_bytes = process::memory_bytes(scene.hive.pid)?;
         scene.stop().await?;
         let seconds = sizes.idle.as_secs();
