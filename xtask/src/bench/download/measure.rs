@@ -22,6 +22,8 @@ pub(super) struct Measured {
     pub(super) cpu: Duration,
     /// The most anonymous memory (`RssAnon`) that was seen.
     pub(super) peak_memory_bytes: u64,
+    /// From the last byte that was sent to the blob in its place, where both are known.
+    pub(super) placed_after: Option<Duration>,
 }
 
 /// One program after the other.
@@ -33,6 +35,7 @@ impl Add for Measured {
             wall: self.wall + next.wall,
             cpu: self.cpu + next.cpu,
             peak_memory_bytes: self.peak_memory_bytes.max(next.peak_memory_bytes),
+            placed_after: None,
         }
     }
 }
@@ -88,5 +91,6 @@ pub(super) async fn run(mut command: Command, remembers: Option<Pid>) -> Result<
         wall,
         cpu,
         peak_memory_bytes,
+        placed_after: None,
     })
 }

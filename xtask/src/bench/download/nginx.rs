@@ -3,9 +3,9 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, bail};
@@ -20,9 +20,13 @@ use crate::packages;
 const START_LIMIT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 
+/// When it had handed over each answer, in seconds since 1970, a line each.
+const ENDS: &str = "ends.log";
+
 /// A running nginx; it ends when this is dropped.
 pub(super) struct Nginx {
     address: SocketAddr,
+    ends: PathBuf,
     _process: Child,
 }
 
@@ -63,6 +67,7 @@ impl Nginx {
         }
         Ok(Self {
             address,
+            ends: folder.join(ENDS),
             _process: process,
         })
     }
@@ -70,6 +75,13 @@ impl Nginx {
     /// `http://127.0.0.1:port`
     pub(super) fn origin(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// When it had handed the last byte of its last answer to the system.
+    pub(super) fn last_byte_at(&self) -> Result<SystemTime> {
+        let ends = fs::read_to_string(&self.ends)?;
+        let last = ends.lines().last().context("nothing was served")?;
+        Ok(UNIX_EPOCH + Duration::from_secs_f64(last.parse()?))
     }
 }
 
@@ -86,7 +98,8 @@ master_process off;
 pid {folder}/nginx.pid;
 events {{ worker_connections 512; }}
 http {{
-  access_log off;
+  log_format end $msec;
+  access_log {folder}/{ENDS} end;
   sendfile on;
   sendfile_max_chunk {piece};
   tcp_nopush on;

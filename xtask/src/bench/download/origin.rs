@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::Result;
@@ -27,7 +27,7 @@ pub(super) struct Origin {
     /// The sum of the sizes of the files.
     pub(super) bytes: u64,
     hub: FakeHub,
-    _nginx: Option<Nginx>,
+    nginx: Option<Nginx>,
     /// Where the folders of this setting are made.
     parent: PathBuf,
     _folder: TempDir,
@@ -87,7 +87,7 @@ impl Origin {
             files: vec![file],
             bytes,
             hub,
-            _nginx: Some(nginx),
+            nginx: Some(nginx),
             parent,
             _folder: folder,
         })
@@ -121,7 +121,7 @@ impl Origin {
             files,
             bytes,
             hub,
-            _nginx: None,
+            nginx: None,
             _folder: TempDir::with_prefix_in("bench-origin-", &parent)?,
             parent,
         })
@@ -130,6 +130,11 @@ impl Origin {
     /// What `HF_ENDPOINT` is to be.
     pub(super) fn endpoint(&self) -> &str {
         self.hub.endpoint()
+    }
+
+    /// When the last byte was handed over; `None` where nobody writes that down.
+    pub(super) fn last_byte_at(&self) -> Result<Option<SystemTime>> {
+        self.nginx.as_ref().map(Nginx::last_byte_at).transpose()
     }
 
     /// A fresh folder for one download.

@@ -1,5 +1,7 @@
 //! The rounds of a setting as a table: medians, hive's ratio to each peer, and the bars beside them.
 
+use std::time::Duration;
+
 use super::{
     contender::Contender,
     measure::Measured,
@@ -44,9 +46,24 @@ impl Rows {
             .collect();
         format!(
             "{} a run, {rounds} alternating rounds: medians, and the medians of the ratios within each round. \
-             Memory is RssAnon at its peak, of hive above idle.\n\n{HEADER}\n{}",
+             Memory is RssAnon at its peak, of hive above idle.\n\n{HEADER}\n{}{}",
             gibibytes(bytes),
-            rows.join("\n")
+            rows.join("\n"),
+            self.placed()
+        )
+    }
+
+    /// How long hive needs for a file when its last byte has been sent.
+    fn placed(&self) -> String {
+        let hives = self.runs_of(Contender::Hive).iter();
+        let placed: Vec<Duration> = hives.filter_map(|run| run.placed_after).collect();
+        if placed.is_empty() {
+            return String::new();
+        }
+        let seconds = median(placed.iter().map(Duration::as_secs_f64));
+        format!(
+            "\n\nFrom the last byte that was sent to the blob in its place: {seconds:.2} s, bar ≤ 0.50 s{}.",
+            verdict(seconds <= 0.5)
         )
     }
 
@@ -148,6 +165,7 @@ mod tests {
             wall: Duration::from_secs(wall),
             cpu: Duration::from_secs(1),
             peak_memory_bytes: 5 * MIB,
+            placed_after: None,
         }
     }
 
