@@ -87,6 +87,14 @@ impl SegmentMap {
         }
     }
 
+    /// The last `length` bytes that a range received are lost: they can be assigned again when it has ended.
+    pub(crate) fn give_back(&mut self, id: RangeId, length: u64) {
+        if let Some(left) = self.in_flight.get_mut(&id) {
+            let lost = left.start.saturating_sub(length)..left.start;
+            self.received.remove(&lost);
+        }
+    }
+
     /// Ends a range; what it has not received can be assigned again.
     pub(crate) fn end(&mut self, id: RangeId) {
         self.in_flight.remove(&id);

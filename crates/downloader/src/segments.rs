@@ -34,6 +34,20 @@ impl Segments {
         self.stretches.splice(first..after, [merged]);
     }
 
+    pub(crate) fn remove(&mut self, removed: &Range<u64>) {
+        if removed.is_empty() {
+            return;
+        }
+        let before = |here: &Range<u64>| here.start..here.end.min(removed.start);
+        let after = |here: &Range<u64>| here.start.max(removed.end)..here.end;
+        self.stretches = self
+            .stretches
+            .iter()
+            .flat_map(|here| [before(here), after(here)])
+            .filter(|rest| !rest.is_empty())
+            .collect();
+    }
+
     /// How many bytes are here without a gap from the start of the file.
     pub(crate) fn front(&self) -> u64 {
         self.run_from(0)
@@ -81,14 +95,19 @@ mod tests {
     proptest! {
         #[test]
         fn they_say_the_same_as_a_list_of_single_bytes(
-            added in prop::collection::vec((0_u64..200, 0_u64..40), 0..40),
+            changes in prop::collection::vec((0_u64..200, 0_u64..40, any::<bool>()), 0..40),
         ) {
             let mut segments = Segments::default();
             let mut bytes = [false; 300];
-            for (start, length) in added {
-                segments.insert(start..start + length);
-                for offset in start..start + length {
-                    bytes[usize::try_from(offset).unwrap()] = true;
+            for (start, length, is_added) in changes {
+                let range = start..start + length;
+                if is_added {
+                    segments.insert(range.clone());
+                } else {
+                    segments.remove(&range);
+                }
+                for offset in range {
+                    bytes[usize::try_from(offset).unwrap()] = is_added;
                 }
             }
             let is_here = |offset: u64| bytes[usize::try_from(offset).unwrap()];

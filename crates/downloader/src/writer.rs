@@ -71,6 +71,16 @@ struct Signals {
     discard: AtomicBool,
 }
 
+/// Room for one batch.
+pub(crate) struct Room<'a>(mpsc::Permit<'a, Batch>);
+
+impl Room<'_> {
+    /// Hands over a batch: from now on it is the writer's.
+    pub(crate) fn write(self, batch: Batch) {
+        self.0.send(batch);
+    }
+}
+
 /// The writer ended by itself, which it does only in trouble.
 pub(crate) struct WriterEnded;
 
@@ -101,9 +111,10 @@ impl Writer {
         (writer, Opening { opened, ready })
     }
 
-    /// Hands over a batch, as soon as the writer has room for it.
-    pub(crate) async fn write(&self, batch: Batch) -> Result<(), WriterEnded> {
-        self.batches.send(batch).await.map_err(|_| WriterEnded)
+    /// Waits until the writer has room for a batch.
+    pub(crate) async fn room(&self) -> Result<Room<'_>, WriterEnded> {
+        let room = self.batches.reserve().await;
+        room.map(Room).map_err(|_| WriterEnded)
     }
 
     /// What the writer is busy with, for one who waits for it.

@@ -40,7 +40,8 @@ pub(crate) struct Line {
     asked: Mutex<Vec<(Range<u64>, OpenReason)>>,
     /// A body that begins here hangs after its first byte, once.
     pub(crate) hangs_once_at: Option<u64>,
-    pub(crate) is_whole_only: bool,
+    /// So many ranges are served; after them only the whole file is.
+    pub(crate) ranges_served: usize,
     has_hung: AtomicBool,
     knows_no_ranges: AtomicBool,
 }
@@ -85,7 +86,7 @@ impl Line {
             state: Arc::default(),
             asked: Mutex::default(),
             hangs_once_at: None,
-            is_whole_only: false,
+            ranges_served: usize::MAX,
             has_hung: AtomicBool::new(false),
             knows_no_ranges: AtomicBool::new(false),
         }
@@ -170,8 +171,12 @@ fn count(chunk: Bytes, state: Arc<State>) -> Bytes {
 
 impl Source for Line {
     async fn open(&self, range: Range<u64>, reason: OpenReason) -> Result<ByteStream, SourceError> {
-        self.asked.lock().unwrap().push((range.clone(), reason));
-        if self.is_whole_only && range != (0..self.content.len() as u64) {
+        let nth = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push((range.clone(), reason));
+            asked.len()
+        };
+        if nth > self.ranges_served && range != (0..self.content.len() as u64) {
             self.knows_no_ranges.store(true, Ordering::SeqCst);
             return Err(failure(SourceErrorKind::BadUpstream));
         }

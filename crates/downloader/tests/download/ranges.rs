@@ -95,11 +95,23 @@ async fn a_source_that_serves_whole_files_only_is_asked_for_one() {
     let content = content(100_000);
     let bench = parallel(&content, 4);
     let mut line = Line::new(&content, Troubles::NONE);
-    line.is_whole_only = true;
+    line.ranges_served = 0;
     let verified = bench.download_from(&line).await.unwrap();
     assert_eq!(std::fs::read(verified.path()).unwrap(), content);
     assert_eq!(line.asked().last().unwrap().0, 0..100_000);
     assert_eq!(bench.notices(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d17_what_a_range_was_about_to_write_is_not_lost_when_the_source_turns_out_to_serve_whole_files()
+ {
+    let content = content(100_000);
+    let bench = parallel(&content, 4);
+    let mut line = Line::new(&content, Troubles::NONE);
+    line.hangs_once_at = Some(0);
+    line.ranges_served = 1;
+    let verified = bench.download_from(&line).await.unwrap();
+    assert_eq!(std::fs::read(verified.path()).unwrap(), content);
 }
 
 #[tokio::test(start_paused = true)]

@@ -121,7 +121,7 @@ async fn a_limit_counts_what_comes_and_is_here_already() {
     bench.renew();
     bench.spec.rate_limits = limited_to(100_000);
     let mut line = Line::new(&content, Troubles::NONE);
-    line.is_whole_only = true;
+    line.ranges_served = 0;
     let begun = Instant::now();
     bench.download_from(&line).await.unwrap();
     assert!(

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::pin::pin;
+use std::sync::PoisonError;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes};
@@ -14,7 +15,7 @@ use crate::meter::{Activity, Doing};
 use crate::retry::{Failed, Failure, Retry, Round};
 use crate::segment_map::RangeId;
 use crate::watchdog::Watchdog;
-use crate::writer::{Batch, WriterEnded};
+use crate::writer::{Batch, Room, WriterEnded};
 use crate::{ByteStream, DownloadError, OpenReason, Source, SourceError, SourceErrorKind};
 
 /// A batch is written with one `pwritev(2)`, which takes 1,024 pieces.
@@ -310,28 +311,32 @@ impl<'r, 'a, S: Source> RangeRun<'r, 'a, S> {
 
     /// Gives what has gathered to the writer.
     async fn hand_over(&mut self) -> Result<(), Interruption> {
+        if !self.batch.chunks.is_empty() {
+            let room = self.room().await?;
+            room.write(Batch {
+                offset: self.batch.offset,
+                chunks: std::mem::take(&mut self.batch.chunks),
+            });
+        }
         self.batch_bytes = 0;
         self.batch_due = None;
-        if self.batch.chunks.is_empty() {
-            return Ok(());
-        }
-        let batch = Batch {
-            offset: self.batch.offset,
-            chunks: std::mem::take(&mut self.batch.chunks),
-        };
+        Ok(())
+    }
+
+    async fn room(&mut self) -> Result<Room<'r>, Interruption> {
         let Reception { writer, meter, .. } = self.reception;
-        let mut written = pin!(writer.write(batch));
-        let ended = match poll!(written.as_mut()) {
-            Poll::Ready(ended) => ended,
+        let mut room = pin!(writer.room());
+        let room = match poll!(room.as_mut()) {
+            Poll::Ready(room) => room,
             Poll::Pending => {
                 meter.set_busy_with(writer.busy_with());
                 self.activity.set(Doing::Writing);
-                let ended = self.reception.writing.during(written).await;
+                let room = self.reception.writing.during(room).await;
                 self.activity.set(Doing::Receiving);
-                ended
+                room
             }
         };
-        ended.map_err(|WriterEnded| Interruption::WriterEnded)
+        room.map_err(|WriterEnded| Interruption::WriterEnded)
     }
 
     /// Looks whether the body ends where the range does. A body that neither ends nor goes on soon is left at that:
@@ -352,6 +357,17 @@ impl<'r, 'a, S: Source> RangeRun<'r, 'a, S> {
         let Range { start, end } = self.left();
         let detail = format!("the body ended at byte {start} of {end}");
         SourceError::new(SourceErrorKind::Cut, detail)
+    }
+}
+
+/// A range that is dropped midway has not received what it has not handed over.
+impl<S> Drop for RangeRun<'_, '_, S> {
+    fn drop(&mut self) {
+        if self.batch_bytes > 0 {
+            let mut state = self.reception.state.lock();
+            let state = state.as_mut().unwrap_or_else(PoisonError::get_mut);
+            state.map.give_back(self.id, self.batch_bytes as u64);
+        }
     }
 }
 
