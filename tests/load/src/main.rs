@@ -11,20 +11,23 @@ mod submitting;
 mod waits;
 mod watching;
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use hive_api::JobId;
-use hive_client::{Endpoint, HiveClient};
+use hive_client::{Endpoint, HiveClient, HttpEndpoint};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use secrecy::SecretString;
+use url::Url;
 
 #[derive(Parser)]
 #[command(about = "Many clients of one hive at once, and how long each waits")]
 struct Arguments {
-    /// The hive's unix socket
+    /// The hive's TCP address
     #[arg(long)]
-    socket: PathBuf,
+    url: Url,
+    /// Its token
+    #[arg(long, env = "TOKEN", hide_env_values = true)]
+    token: SecretString,
     #[command(subcommand)]
     load: Load,
 }
@@ -77,7 +80,10 @@ enum Load {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     allow_many_open_files()?;
-    let client = HiveClient::connect(&Endpoint::UnixSocket(arguments.socket))?;
+    let client = HiveClient::connect(&Endpoint::Http(HttpEndpoint {
+        url: arguments.url,
+        token: Some(arguments.token),
+    }))?;
     let figures = match arguments.load {
         Load::Store {
             submissions,

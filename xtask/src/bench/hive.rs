@@ -28,10 +28,16 @@ pub(crate) struct Hive {
 }
 
 impl Hive {
-    /// Starts it and waits until it listens.
-    pub(crate) async fn start(program: &Path, hub: &str, folder: &Path) -> Result<Self> {
+    /// Starts it with these arguments after `serve` and waits until it listens.
+    pub(crate) async fn start(
+        program: &Path,
+        arguments: &[&str],
+        hub: &str,
+        folder: &Path,
+    ) -> Result<Self> {
         let mut process = ours(program, hub, folder)
             .arg("serve")
+            .args(arguments)
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()

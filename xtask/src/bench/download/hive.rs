@@ -28,7 +28,7 @@ pub(super) async fn download(
     origin: &Origin,
     folder: &Path,
 ) -> Result<Measured> {
-    let hive = Hive::start(&programs.hive, origin.endpoint(), folder).await?;
+    let hive = Hive::start(&programs.hive, &[], origin.endpoint(), folder).await?;
     let idle_bytes = process::memory_bytes(hive.pid)?;
     let idle_cpu = process::cpu_time(hive.pid)?;
     let mut keeper = ours(&programs.keeper, origin.endpoint(), folder);

@@ -1,6 +1,6 @@
 //! A hive beside a Hub that is silent or slow, and the clients that are let loose on it.
 
-use std::{path::Path, process::Stdio};
+use std::{fs, path::Path, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
 use fake_hub::{Content, FakeHub, Fault, Repository, Requests, Route};
@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::bench::hive::Hive;
 
 pub(super) const MODEL: &str = "acme/Bench-GGUF";
+const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
 const FILE: &str = "Bench-Q4_K_M.gguf";
 /// Jobs that run at once where nothing else is said.
 pub(super) const SLOTS: u32 = 4;
@@ -27,6 +28,8 @@ pub(super) struct Scene {
     hub: FakeHub,
     pub(super) hive: Hive,
     client: HiveClient,
+    url: String,
+    token: String,
     _folder: TempDir,
 }
 
@@ -56,9 +59,14 @@ impl Scene {
 
     async fn start(program: &Path, hub: FakeHub) -> Result<Self> {
         let folder = TempDir::with_prefix("bench-")?;
-        let hive = Hive::start(program, hub.endpoint(), folder.path()).await?;
+        let hive = Hive::start(program, &LISTEN, hub.endpoint(), folder.path()).await?;
         let client = HiveClient::connect(&Endpoint::UnixSocket(hive.socket.clone()))?;
+        let addresses = client.hive().await?.listen;
+        let address = addresses.first().context("it listens on TCP")?;
+        let token = fs::read_to_string(folder.path().join("state/token"))?;
         Ok(Self {
+            url: format!("http://{address}"),
+            token: token.trim().to_owned(),
             hub,
             hive,
             client,
@@ -87,8 +95,8 @@ impl Scene {
         arguments: &[String],
     ) -> Result<Printed> {
         let output = Command::new(program)
-            .arg("--socket")
-            .arg(&self.hive.socket)
+            .args(["--url", &self.url])
+            .env("TOKEN", &self.token)
             .arg(what)
             .args(arguments)
             .stderr(Stdio::inherit())
