@@ -17,6 +17,10 @@ use crate::{ClientError, Endpoint, answer};
 const LIMIT: Duration = Duration::from_secs(30);
 /// The limit of a plan; a hive gives its own look-ups 30 s.
 const PLAN_LIMIT: Duration = Duration::from_mins(1);
+/// Jobs of one page; the most that a hive gives.
+const PAGE: u32 = 1_000;
+/// More jobs are not listed: a hive keeps 10,000, and one that never stops giving pages is none.
+const JOBS_MAX: usize = 20_000;
 /// The limit of the answer whether anyone is there.
 const HEALTH_LIMIT: Duration = Duration::from_secs(5);
 
@@ -113,6 +117,26 @@ impl HiveClient {
         .filter_map(|(name, value)| value.map(|value| (name, value)))
         .collect();
         self.get(paths::JOBS, &query).await
+    }
+
+    /// Every job that the hive remembers, or every one in this state, newest first.
+    pub async fn all_jobs(&self, state: Option<&str>) -> Result<Vec<Job>, ClientError> {
+        let mut jobs = Vec::new();
+        let mut cursor = None;
+        loop {
+            let filter = JobFilter {
+                state: state.map(str::to_owned),
+                limit: Some(PAGE),
+                cursor,
+                ..JobFilter::default()
+            };
+            let mut page = self.jobs(&filter).await?;
+            jobs.append(&mut page.jobs);
+            match page.next_cursor {
+                Some(next) if jobs.len() < JOBS_MAX => cursor = Some(next),
+                Some(_) | None => return Ok(jobs),
+            }
+        }
     }
 
     /// Tells a job to stop, and answers with the job in its state then. Repeatable.

@@ -70,6 +70,11 @@ impl ClientError {
         }
     }
 
+    /// Whether no answer came, so that the same request may be answered later.
+    pub fn is_unanswered(&self) -> bool {
+        self.may_have_been_received() || matches!(self, Self::Unreachable { .. })
+    }
+
     /// Whether the hive may have acted on the request although no answer came.
     pub fn may_have_been_received(&self) -> bool {
         match self {

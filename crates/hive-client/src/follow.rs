@@ -96,11 +96,13 @@ impl HiveClient {
     /// Follows a job from its snapshot to its last event. Connections that break are made again, each from the last
     /// event on; the stream ends after the last event, or with an error where the hive refuses (4xx) or is none.
     pub fn follow(&self, job_id: JobId) -> FollowedStream {
-        let follower = Follower::new(self.clone(), job_id);
-        Box::pin(stream::unfold(follower, |mut follower| async move {
-            let item = follower.next().await?;
-            Some((item, follower))
-        }))
+        Follower::new(self.clone(), job_id, None).into_stream()
+    }
+
+    /// Follows a job like [`Self::follow`], from the logged event after this number on: after zero, from its first. A
+    /// snapshot with `resumed: false` says that the log does not reach back that far.
+    pub fn follow_after(&self, job_id: JobId, last_event_id: u64) -> FollowedStream {
+        Follower::new(self.clone(), job_id, Some(last_event_id)).into_stream()
     }
 }
 
@@ -123,12 +125,12 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(client: HiveClient, job_id: JobId) -> Self {
+    fn new(client: HiveClient, job_id: JobId, last_event_id: Option<u64>) -> Self {
         let longest_wait = client.inner.longest_wait;
         Self {
             client,
             job_id,
-            last_event_id: None,
+            last_event_id,
             silence: silence_of(hive_api::HEARTBEAT_SECONDS),
             connection: None,
             backoff: Backoff::new(longest_wait),
@@ -138,6 +140,13 @@ impl Follower {
             held_back: None,
             has_ended: false,
         }
+    }
+
+    fn into_stream(self) -> FollowedStream {
+        Box::pin(stream::unfold(self, |mut follower| async move {
+            let item = follower.next().await?;
+            Some((item, follower))
+        }))
     }
 
     async fn next(&mut self) -> Option<Result<Followed, ClientError>> {

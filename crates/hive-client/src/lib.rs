@@ -9,6 +9,7 @@ mod client;
 mod endpoint;
 mod error;
 mod follow;
+mod log_start;
 mod submit;
 
 pub use client::{CancelJob, HiveClient, JobFilter};

@@ -45,8 +45,7 @@ impl HiveClient {
                 Err(error) => error,
             };
             was_sent |= error.may_have_been_received();
-            let is_lost = error.may_have_been_received() || is_unreachable(&error);
-            if !was_sent || !is_lost || tries == TRIES {
+            if !was_sent || !error.is_unanswered() || tries == TRIES {
                 return Err(error);
             }
             tracing::debug!(error = %error, "the answer to a submission was lost, sending it again");
@@ -55,9 +54,4 @@ impl HiveClient {
             tries += 1;
         }
     }
-}
-
-/// Whether no connection could be made.
-fn is_unreachable(error: &ClientError) -> bool {
-    matches!(error, ClientError::Unreachable { .. })
 }

@@ -186,6 +186,26 @@ async fn a_refusal_ends_the_stream() {
 }
 
 #[tokio::test]
+async fn a_log_is_asked_for_from_its_first_event() {
+    let hive =
+        ScriptedHive::start(vec![Step::Send(event_stream(&[snapshot(0), succeeded()]))]).await;
+    let mut stream = hive.client.follow_after(job().job_id, 0);
+    while stream.next().await.is_some() {}
+    assert_eq!(hive.header("last-event-id"), [Some("0".to_owned())]);
+}
+
+#[tokio::test]
+async fn the_start_of_a_log_whose_first_lines_were_dropped_is_found() {
+    let last_sequence = job().sequence;
+    for first_kept in 0..=last_sequence {
+        let steps = (0..8).map(|_| Step::LogFrom(first_kept)).collect();
+        let hive = ScriptedHive::start(steps).await;
+        let start = hive.client.log_start(job().job_id).await.unwrap();
+        assert_eq!(start, first_kept);
+    }
+}
+
+#[tokio::test]
 async fn a_unix_socket_is_followed_the_same_way() {
     let folder = tempfile::tempdir().unwrap();
     let hive = ScriptedHive::start_on_socket(

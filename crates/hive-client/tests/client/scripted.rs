@@ -28,6 +28,8 @@ pub(crate) enum Step {
     SendAndHold(String),
     /// Closes without a byte.
     Close,
+    /// Answers a stream's request as a hive that has dropped every logged event up to this number.
+    LogFrom(u64),
 }
 
 /// A running script; it ends with this value.
@@ -93,14 +95,17 @@ impl ScriptedHive {
 
     /// The values that a header had, request by request.
     pub(crate) fn header(&self, name: &str) -> Vec<Option<String>> {
-        let value_in = |request: &String| {
-            request.lines().find_map(|line| {
-                let (key, value) = line.split_once(": ")?;
-                key.eq_ignore_ascii_case(name).then(|| value.to_owned())
-            })
-        };
-        self.requests().iter().map(value_in).collect()
+        let requests = self.requests();
+        requests.iter().map(|one| value_of(name, one)).collect()
     }
+}
+
+/// The value of a request's header.
+fn value_of(name: &str, request: &str) -> Option<String> {
+    request.lines().find_map(|line| {
+        let (key, value) = line.split_once(": ")?;
+        key.eq_ignore_ascii_case(name).then(|| value.to_owned())
+    })
 }
 
 /// Plays one step, and gives the connection back if it is to stay open.
@@ -110,8 +115,19 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(
     log: &Mutex<Vec<String>>,
 ) -> io::Result<Option<S>> {
     let request = read_request(&mut stream).await?;
-    log.lock().unwrap().push(request);
+    log.lock().unwrap().push(request.clone());
     match step {
+        Step::LogFrom(dropped) => {
+            let asked = value_of("last-event-id", &request).and_then(|id| id.parse::<u64>().ok());
+            let resumed = (asked < Some(dropped)).then_some(false);
+            let snapshot = Event::Snapshot(Box::new(Snapshot {
+                job: job(),
+                resumed,
+            }));
+            let bytes = event_stream(&[frame(asked.unwrap_or(0), &snapshot)]);
+            let _ = stream.write_all(bytes.as_bytes()).await;
+            Ok(None)
+        }
         Step::Close => Ok(None),
         // A client that has seen enough may be gone before the last byte.
         Step::Send(bytes) => {
@@ -199,7 +215,7 @@ pub(crate) fn job() -> Job {
         state: JobState::Running.into(),
         phase: Some(Phase::Downloading.into()),
         attempt: 1,
-        sequence: 2,
+        sequence: 6,
         priority: Priority::Normal.into(),
         limit_bytes_per_second: None,
         queue_position: None,
