@@ -49,9 +49,12 @@ impl App {
         self.reach(self.named_hive.as_deref()).await
     }
 
-    /// The hive of a job: `last` is where it was submitted, unless another hive is named.
-    pub(crate) async fn hive_of_job(&self, job: &str) -> Result<Hive, Failure> {
-        if job != crate::job_reference::LAST || self.named_hive.is_some() {
+    /// The hive of these jobs: `last` alone is where it was submitted, unless another hive is named.
+    pub(crate) async fn hive_of_jobs(&self, jobs: &[impl AsRef<str>]) -> Result<Hive, Failure> {
+        let is_last = jobs
+            .iter()
+            .all(|job| job.as_ref() == crate::job_reference::LAST);
+        if !is_last || self.named_hive.is_some() {
             return self.hive().await;
         }
         let last = self.config.last_job();
@@ -103,8 +106,7 @@ impl App {
             self.warn_of_differences(&local.hive).await;
             return Ok(local.hive);
         }
-        let no_autostart = (self.variable)("KEEPER_NO_AUTOSTART");
-        if no_autostart.is_some_and(|value| value == "1") {
+        if !local_hive::may_start(&self.variable) {
             return Err(local.not_running("KEEPER_NO_AUTOSTART forbids to start it"));
         }
         local_hive::start(&local, &self.variable).await?;

@@ -1,7 +1,9 @@
 //! The command line: every command, flag and value, and nothing about what they do.
 
+use std::ffi::OsString;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hive_api::{Priority, RateLimit};
+use hive_api::{JobState, Priority, RateLimit};
 
 mod usage;
 
@@ -44,6 +46,17 @@ pub(crate) enum Format {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+/// The format that a command line asks for which could not be read: a program that reads stdout is told why there too.
+pub(crate) fn format_of_a_refused_line(line: impl IntoIterator<Item = OsString>) -> Format {
+    let words: Vec<OsString> = line.into_iter().collect();
+    let two_words = words.windows(2).any(|pair| pair == ["--format", "json"]);
+    if two_words || words.iter().any(|word| word == "--format=json") {
+        Format::Json
+    } else {
+        Format::Human
+    }
 }
 
 /// When to use colours.
@@ -206,35 +219,47 @@ pub(crate) enum JobCommand {
     /// List jobs, newest first
     #[command(visible_alias = "ps")]
     List(JobListArguments),
-    /// Show one job
+    /// Show jobs as they are now
     Show {
-        /// An id, a unique part of one, or `last`
-        #[arg(default_value = "last")]
-        job: String,
+        /// Ids, unique parts of ids, or `last`
+        #[arg(default_value = "last", value_name = "JOB")]
+        jobs: Vec<String>,
     },
-    /// Watch a job to its end; Ctrl+C leaves it running
+    /// Watch jobs to their ends, several at once; Ctrl+C leaves them running
     Watch {
-        /// An id, a unique part of one, or `last`
-        #[arg(default_value = "last")]
-        job: String,
+        /// Ids, unique parts of ids, or `last`
+        #[arg(default_value = "last", value_name = "JOB")]
+        jobs: Vec<String>,
     },
-    /// Stop a job
+    /// Print what happened to jobs: every state, phase and line of their logs
+    Logs {
+        /// Ids, unique parts of ids, or `last`
+        #[arg(default_value = "last", value_name = "JOB")]
+        jobs: Vec<String>,
+        /// Go on until the jobs have ended; Ctrl+C leaves them running
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Stop jobs
     Cancel {
-        /// An id, a unique part of one, or `last`
-        job: String,
+        /// Ids, unique parts of ids, or `last`
+        #[arg(required = true, value_name = "JOB")]
+        jobs: Vec<String>,
         /// Also remove what was received
         #[arg(long)]
         discard_partial: bool,
     },
-    /// Let a job give back its slot and keep what it has
+    /// Let jobs give back their slots and keep what they have
     Pause {
-        /// An id, a unique part of one, or `last`
-        job: String,
+        /// Ids, unique parts of ids, or `last`
+        #[arg(required = true, value_name = "JOB")]
+        jobs: Vec<String>,
     },
-    /// Put a paused job back into the queue
+    /// Put paused jobs back into the queue
     Resume {
-        /// An id, a unique part of one, or `last`
-        job: String,
+        /// Ids, unique parts of ids, or `last`
+        #[arg(required = true, value_name = "JOB")]
+        jobs: Vec<String>,
     },
     /// Change how many bytes a second a job receives at most
     Limit {
@@ -243,21 +268,25 @@ pub(crate) enum JobCommand {
         /// Such as 20MB, 500kB or 1.5MiB; `off` lifts the limit
         rate: RateLimit,
     },
-    /// Submit a job's operation anew and follow it, under the same limit
+    /// Submit the operations of jobs anew and follow them, under the same limits
     Retry {
-        /// An id, a unique part of one, or `last`
-        job: String,
+        /// Ids, unique parts of ids, or `last`
+        #[arg(required = true, value_name = "JOB")]
+        jobs: Vec<String>,
         #[command(flatten)]
         ending: EndingArguments,
     },
 }
 
 /// `job list`.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct JobListArguments {
     /// Also those that ended more than 24 h ago
     #[arg(long)]
     pub(crate) all: bool,
+    /// Only jobs in this state
+    #[arg(long, value_parser = JobState::ALL.map(JobState::as_str))]
+    pub(crate) state: Option<String>,
 }
 
 /// What can be done with the hive of this machine.
@@ -295,10 +324,16 @@ mod tests {
             "keeper rm a/b --yes",
             "keeper ps --all",
             "keeper job ps",
+            "keeper ps --state paused",
             "keeper job watch",
-            "keeper job cancel last --discard-partial",
+            "keeper job watch 9f3c41 2b8e07",
+            "keeper job logs",
+            "keeper job logs 9f3c41 2b8e07 -f",
+            "keeper job show last 9f3c41",
+            "keeper job cancel last 9f3c41 --discard-partial",
             "keeper job pause last",
-            "keeper job resume 9f3c41",
+            "keeper job resume 9f3c41 last",
+            "keeper job retry 9f3c41 last --on-term cancel",
             "keeper job limit 9f3c41 1.5MiB/s",
             "keeper job limit last off",
             "keeper --quiet --no-progress --color never hive status",
@@ -307,6 +342,14 @@ mod tests {
             let parsed = Arguments::try_parse_from(line.split(' '));
             assert!(parsed.is_ok(), "{line}: {parsed:?}");
         }
+    }
+
+    #[test]
+    fn a_refused_line_says_how_its_refusal_is_to_be_told() {
+        let format = |line: &str| format_of_a_refused_line(line.split(' ').map(OsString::from));
+        assert_eq!(format("keeper --format json modle list"), Format::Json);
+        assert_eq!(format("keeper ls --format=json --nonsense"), Format::Json);
+        assert_eq!(format("keeper --format human json"), Format::Human);
     }
 
     #[test]

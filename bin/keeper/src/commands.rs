@@ -32,16 +32,19 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Ending, Failure> 
         Command::Job(JobCommand::List(arguments)) | Command::Ps(arguments) => {
             job::list::run(app, arguments).await
         }
-        Command::Job(JobCommand::Show { job }) => job::show::run(app, &job).await,
-        Command::Job(JobCommand::Watch { job }) => job::watch::run(app, &job).await,
+        Command::Job(JobCommand::Show { jobs }) => job::show::run(app, &jobs).await,
+        Command::Job(JobCommand::Watch { jobs }) => job::watch::run(app, &jobs).await,
+        Command::Job(JobCommand::Logs { jobs, follow }) => job::logs::run(app, &jobs, follow).await,
         Command::Job(JobCommand::Cancel {
-            job,
+            jobs,
             discard_partial,
-        }) => job::cancel::run(app, &job, discard_partial).await,
+        }) => job::cancel::run(app, &jobs, discard_partial).await,
         Command::Job(JobCommand::Limit { job, rate }) => job::limit::run(app, &job, rate).await,
-        Command::Job(JobCommand::Pause { job }) => job::pause::run(app, &job).await,
-        Command::Job(JobCommand::Resume { job }) => job::resume::run(app, &job).await,
-        Command::Job(JobCommand::Retry { job, ending }) => job::retry::run(app, &job, ending).await,
+        Command::Job(JobCommand::Pause { jobs }) => job::pause::run(app, &jobs).await,
+        Command::Job(JobCommand::Resume { jobs }) => job::resume::run(app, &jobs).await,
+        Command::Job(JobCommand::Retry { jobs, ending }) => {
+            job::retry::run(app, &jobs, ending).await
+        }
         Command::Hive(HiveCommand::Start) => hive::start::run(app).await,
         Command::Hive(HiveCommand::Stop) => hive::stop::run(app).await,
         Command::Hive(HiveCommand::Restart) => hive::restart::run(app).await,

@@ -1,17 +1,44 @@
 //! Which job is meant: a whole id, a unique part of one, or `last`.
 
 use hive_api::{Job, JobId, Open, ProblemCode};
-use hive_client::{ClientError, JobFilter};
+use hive_client::ClientError;
 
 use crate::{app::App, exit_code, failure::Failure, hives::Hive};
 
 /// This keeper's last submission.
 pub(crate) const LAST: &str = "last";
-/// Jobs of one page; the most that a hive gives.
-const PAGE: u32 = 1_000;
 
 /// Finds the job on the hive.
 pub(crate) async fn resolve(app: &App, hive: &Hive, text: &str) -> Result<Job, Failure> {
+    let mut listed = None;
+    resolve_with(app, hive, text, &mut listed).await
+}
+
+/// Finds the jobs on the hive, each once, in the order in which they were named. All are found or none is: what is asked
+/// of them is then done to all of them.
+pub(crate) async fn resolve_all(
+    app: &App,
+    hive: &Hive,
+    texts: &[String],
+) -> Result<Vec<Job>, Failure> {
+    let mut listed = None;
+    let mut jobs: Vec<Job> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let job = resolve_with(app, hive, text, &mut listed).await?;
+        if jobs.iter().all(|other| other.job_id != job.job_id) {
+            jobs.push(job);
+        }
+    }
+    Ok(jobs)
+}
+
+/// `listed` has every job of the hive once a part of an id was looked for among them.
+async fn resolve_with(
+    app: &App,
+    hive: &Hive,
+    text: &str,
+    listed: &mut Option<Vec<Job>>,
+) -> Result<Job, Failure> {
     if text == LAST {
         let Some(last) = app.config.last_job() else {
             return Err(unknown(
@@ -29,8 +56,14 @@ pub(crate) async fn resolve(app: &App, hive: &Hive, text: &str) -> Result<Job, F
     if digits.is_empty() || !digits.chars().all(is_part) {
         return Err(unknown(hive, format!("`{text}` is no part of a job's id")));
     }
-    let jobs = all_jobs(hive).await?;
-    match pick(&jobs, &digits) {
+    let jobs = match listed {
+        Some(jobs) => jobs,
+        missing => {
+            let jobs = hive.client.all_jobs(None).await;
+            missing.insert(jobs.map_err(|error| Failure::of_client(hive, &error))?)
+        }
+    };
+    match pick(jobs, &digits) {
         Picked::One(job) => Ok(job.clone()),
         Picked::None => Err(unknown(hive, format!("no job {text} on {}", hive.name))),
         Picked::Several(ids) => {
@@ -78,27 +111,6 @@ async fn get(hive: &Hive, id: JobId) -> Result<Job, Failure> {
         }
         _ => Failure::of_client(hive, &error),
     })
-}
-
-/// Every job that the hive remembers.
-async fn all_jobs(hive: &Hive) -> Result<Vec<Job>, Failure> {
-    let mut jobs = Vec::new();
-    let mut cursor = None;
-    loop {
-        let filter = JobFilter {
-            limit: Some(PAGE),
-            cursor,
-            ..JobFilter::default()
-        };
-        let page = hive.client.jobs(&filter).await;
-        let mut page = page.map_err(|error| Failure::of_client(hive, &error))?;
-        jobs.append(&mut page.jobs);
-        // A hive keeps 10,000; one that never stops giving pages is none.
-        match page.next_cursor {
-            Some(next) if jobs.len() < 20_000 => cursor = Some(next),
-            Some(_) | None => return Ok(jobs),
-        }
-    }
 }
 
 fn unknown(hive: &Hive, detail: String) -> Failure {

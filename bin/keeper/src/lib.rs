@@ -12,6 +12,8 @@ mod hives;
 mod job_reference;
 mod local_hive;
 mod model_reference;
+mod signals;
+mod track;
 mod ui;
 mod watch;
 
@@ -23,7 +25,10 @@ use std::{
 };
 
 use clap::Parser;
-use rustix::{process::getpgrp, termios::tcgetpgrp};
+use rustix::{
+    process::getpgrp,
+    termios::{tcgetpgrp, tcgetwinsize},
+};
 
 use crate::{
     app::App,
@@ -86,7 +91,7 @@ fn run(printer: &Printer, arguments: Arguments) -> Result<Ending, Failure> {
 fn not_a_command(error: &clap::Error) -> ExitCode {
     let printer = printer(&GlobalArguments {
         hive: None,
-        format: Format::Human,
+        format: args::format_of_a_refused_line(env::args_os()),
         quiet: false,
         no_progress: true,
         color: Color::Auto,
@@ -125,8 +130,15 @@ fn printer(global: &GlobalArguments) -> Printer {
         figures,
         terminal,
         color,
+        columns: columns_of_stdout(),
     };
     Printer::new(settings, Box::new(io::stdout()), Box::new(io::stderr()))
+}
+
+/// The width of the terminal that stdout is, where it tells one.
+fn columns_of_stdout() -> Option<usize> {
+    let size = tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
 /// Whether the terminal of stderr has other processes in its foreground: bars would draw over them, and Ctrl+C is theirs.

@@ -3,6 +3,8 @@
 mod differences;
 mod executable;
 mod holder;
+mod remains;
+mod revival;
 mod start;
 mod stop;
 
@@ -11,8 +13,13 @@ use std::{ffi::OsString, fs, path::Path, time::Duration};
 use hive_api::{StateFolder, machine_id};
 use hive_client::{ClientError, Endpoint};
 
-use self::holder::Holder;
-pub(crate) use self::{differences::differences, start::start, stop::stop};
+pub(crate) use self::{
+    differences::differences,
+    revival::{Found, Revival, STARTS_MAX},
+    start::start,
+    stop::stop,
+};
+use self::{holder::Holder, remains::Remains};
 use crate::{
     exit_code,
     failure::Failure,
@@ -40,11 +47,20 @@ impl LocalHive {
         target: &Target,
         variable: &impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, Failure> {
-        let machine = machine_id(|path: &Path| fs::read_to_string(path).ok());
-        let folder = StateFolder::locate(variable, &machine)
-            .map_err(|error| Failure::usage(error.to_string(), "set HOME, or HIVE_STATE_DIR"))?;
+        let folder = state_folder(variable)?;
         let hive = Hive::connect(target, &Endpoint::UnixSocket(folder.socket()))?;
         Ok(Self { folder, hive })
+    }
+
+    /// The place of a local hive that is talked to already.
+    pub(crate) fn behind(
+        hive: &Hive,
+        variable: &impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            folder: state_folder(variable)?,
+            hive: hive.clone(),
+        })
     }
 
     /// Whether it answers. An error is a hive that is there and does not answer as one.
@@ -67,4 +83,15 @@ impl LocalHive {
         )
         .because(Some(why.to_owned()).filter(|why| !why.is_empty()))
     }
+}
+
+fn state_folder(variable: &impl Fn(&str) -> Option<OsString>) -> Result<StateFolder, Failure> {
+    let machine = machine_id(|path: &Path| fs::read_to_string(path).ok());
+    StateFolder::locate(variable, &machine)
+        .map_err(|error| Failure::usage(error.to_string(), "set HOME, or HIVE_STATE_DIR"))
+}
+
+/// Whether keeper may start the local hive by itself.
+pub(crate) fn may_start(variable: &impl Fn(&str) -> Option<OsString>) -> bool {
+    variable("KEEPER_NO_AUTOSTART").is_none_or(|value| value != "1")
 }

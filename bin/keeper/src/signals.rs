@@ -4,9 +4,11 @@ use std::{fs, io};
 
 use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
 
+use crate::{exit_code, failure::Failure};
+
 /// A signal that ends a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(crate) enum Signal {
     /// Ctrl+C.
     Interrupt,
     /// A supervisor's wish.
@@ -21,7 +23,7 @@ impl Signal {
     const ALL: [Self; 4] = [Self::Interrupt, Self::Terminate, Self::HangUp, Self::Quit];
 
     /// Its number.
-    pub(super) fn number(self) -> i32 {
+    pub(crate) fn number(self) -> i32 {
         self.kind().as_raw_value()
     }
 
@@ -36,13 +38,25 @@ impl Signal {
 }
 
 /// Listens from its creation to the end of the process: a signal's handler cannot be taken back.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     listeners: Vec<(Signal, Listener)>,
 }
 
 impl Signals {
     /// Listens for every signal that the caller has not told us to ignore: `nohup` and a shell's background jobs do.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        Self::try_listen().map_err(|error| {
+            Failure::new(
+                exit_code::FAILED,
+                "signals",
+                "signals cannot be listened for",
+                "free some memory or file descriptors and try again",
+            )
+            .because(Some(error.to_string()))
+        })
+    }
+
+    fn try_listen() -> io::Result<Self> {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let ignored = ignored_signals(&status);
         let wanted = Signal::ALL
@@ -55,7 +69,7 @@ impl Signals {
     }
 
     /// The next one.
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         std::future::poll_fn(|context| {
             for (signal, listener) in &mut self.listeners {
                 if listener.poll_recv(context).is_ready() {

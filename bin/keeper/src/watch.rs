@@ -1,35 +1,38 @@
-//! Submit, follow, Ctrl+C: jobs followed together to their last events, with signals as inputs to one loop.
+//! Follow, Ctrl+C: jobs followed together to their last events, with signals as inputs to one loop.
 //!
 //! Decisions are made by [`Course`], which knows no clock, no terminal and no network; this loop carries them out.
 
 mod course;
 mod keys;
 mod shown;
-mod signals;
 mod story;
 
-use std::{collections::VecDeque, pin::Pin, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{
-    FutureExt, Stream, StreamExt,
+    FutureExt, StreamExt,
     future::BoxFuture,
-    stream::{self, FuturesUnordered, SelectAll},
+    stream::{BoxStream, FuturesUnordered, SelectAll},
 };
-use hive_api::{Job, JobId, SubmitJob};
-use hive_client::{CancelJob, ClientError, Followed, IdempotencyKey};
+use hive_api::{Job, JobId};
+use hive_client::{CancelJob, ClientError};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use uuid::Uuid;
 
 pub(crate) use self::course::Role;
 use self::{
-    course::{Course, Decision, End, Input, Leaving},
+    course::{Course, Decision, End, Input, Leaving, Outcome},
     keys::Keys,
     shown::Shown,
-    signals::{Signal, Signals},
     story::Story,
 };
 use crate::{
-    app::App, exit_code::Ending, failure::Failure, hives::Hive, ui::Figures, watch::course::Outcome,
+    app::App,
+    exit_code::Ending,
+    failure::Failure,
+    hives::Hive,
+    signals::{Signal, Signals},
+    track::{Start, Tracked, Tracker},
+    ui::Figures,
 };
 
 /// How long a cancelled job may take to its last event before keeper leaves.
@@ -45,26 +48,6 @@ pub(crate) struct Watched {
     pub(crate) start: Start,
 }
 
-/// How following a job begins.
-pub(crate) enum Start {
-    /// It has to be submitted.
-    Submit(Box<SubmitJob>),
-    /// It is there.
-    Existing(Box<Job>),
-}
-
-/// Something about one of the jobs.
-enum Tracked {
-    /// It is on the hive.
-    Accepted(Box<Job>),
-    /// It was not accepted.
-    Refused(ClientError),
-    /// Its stream.
-    Followed(Followed),
-    /// Its stream cannot be followed any further.
-    Broken(ClientError),
-}
-
 /// What the loop waits for.
 enum Next {
     Tracked(usize, Tracked),
@@ -75,15 +58,13 @@ enum Next {
     Tick,
 }
 
-type Track = Pin<Box<dyn Stream<Item = (usize, Tracked)> + Send>>;
-
 /// Jobs that are followed together.
 struct Watch<'a> {
     app: &'a App,
     hive: &'a Hive,
     course: Course,
     story: Story,
-    tracks: SelectAll<Track>,
+    tracks: SelectAll<BoxStream<'static, (usize, Tracked)>>,
     cancels: FuturesUnordered<BoxFuture<'static, (usize, Result<Job, ClientError>)>>,
     deadline: Option<Instant>,
     signals: Signals,
@@ -100,15 +81,7 @@ pub(crate) async fn watch(
     role: Role,
     jobs: Vec<Watched>,
 ) -> Result<Ending, Failure> {
-    let signals = Signals::listen().map_err(|error| {
-        Failure::new(
-            crate::exit_code::FAILED,
-            "signals",
-            "signals cannot be listened for",
-            "free some memory or file descriptors and try again",
-        )
-        .because(Some(error.to_string()))
-    })?;
+    let signals = Signals::listen()?;
     let keys = Keys::listen(app.printer.settings().figures == Figures::Bars);
     let shown = jobs
         .iter()
@@ -129,38 +102,14 @@ pub(crate) async fn watch(
         tick,
         cancelled_at: None,
     };
+    let tracker = Tracker::new(app, hive);
     for (index, job) in jobs.into_iter().enumerate() {
-        watch.tracks.push(track(hive.clone(), index, job.start));
+        let track = tracker.track(job.start);
+        watch
+            .tracks
+            .push(track.map(move |item| (index, item)).boxed());
     }
     Ok(watch.run().await)
-}
-
-/// Submits where that is needed, then follows.
-fn track(hive: Hive, index: usize, start: Start) -> Track {
-    let client = hive.client.clone();
-    let begin = async move {
-        match start {
-            Start::Existing(job) => Ok(*job),
-            Start::Submit(job) => {
-                let key = IdempotencyKey::new(Uuid::new_v4());
-                client.submit(&job, key).await
-            }
-        }
-    };
-    let client = hive.client;
-    let items = stream::once(begin).flat_map(move |begun| match begun {
-        Err(error) => stream::iter([Tracked::Refused(error)]).boxed(),
-        Ok(job) => {
-            let events = client.follow(job.job_id).map(|item| match item {
-                Ok(followed) => Tracked::Followed(followed),
-                Err(error) => Tracked::Broken(error),
-            });
-            stream::iter([Tracked::Accepted(Box::new(job))])
-                .chain(events)
-                .boxed()
-        }
-    });
-    Box::pin(items.map(move |item| (index, item)))
 }
 
 impl Watch<'_> {
@@ -229,21 +178,39 @@ impl Watch<'_> {
                 self.story.accepted(index, *job, self.course.submits());
                 Some(Input::Accepted(index, id))
             }
-            Tracked::Refused(error) | Tracked::Broken(error) => {
-                let failure = Failure::of_client(self.hive, &error);
+            Tracked::Failed(failure) => {
                 let end = End::Refused(failure.exit);
-                self.story.refused(index, &failure);
+                self.story.refused(index, failure);
                 Some(Input::Ended(index, end))
             }
-            Tracked::Followed(followed) => {
-                let end = match &followed {
-                    Followed::Event { event, .. } => End::of(event),
-                    Followed::ConnectionLost { .. } | Followed::Reconnected { .. } => None,
-                };
+            Tracked::Event { id, event } => {
                 let since_cancel = self.cancelled_at.map(|at| at.elapsed());
                 self.story
-                    .followed(index, &followed, since_cancel, Instant::now());
-                end.map(|end| Input::Ended(index, end))
+                    .event(index, id, &event, since_cancel, Instant::now());
+                End::of(&event).map(|end| Input::Ended(index, end))
+            }
+            Tracked::Lost { hive_is_gone } => {
+                self.story.lost(index, hive_is_gone, Instant::now());
+                None
+            }
+            Tracked::Reconnected(after) => {
+                self.story.reconnected(index, after);
+                None
+            }
+            Tracked::HiveStopped => {
+                self.story.hive_is_gone(index, "was stopped");
+                None
+            }
+            Tracked::HiveDied => {
+                self.story.hive_is_gone(
+                    index,
+                    "has died, and KEEPER_NO_AUTOSTART forbids to start it",
+                );
+                None
+            }
+            Tracked::HiveStartedAgain(times) => {
+                self.story.hive_started_again(times);
+                None
             }
         }
     }
@@ -273,15 +240,16 @@ impl Watch<'_> {
     }
 }
 
-/// Sends the DELETE until the hive has it: it is repeatable, and the deadline of the loop bounds it.
+/// Sends the DELETE until the hive has it, which may just be starting again: it is repeatable, and the deadline of the
+/// loop bounds it.
 async fn cancel_until_told(
     client: &hive_client::HiveClient,
     id: JobId,
 ) -> Result<Job, ClientError> {
     loop {
         match client.cancel(id, CancelJob::default()).await {
-            Err(error) if error.may_have_been_received() => {
-                tracing::debug!(error = %error, "the answer to a cancel was lost, sending it again");
+            Err(error) if error.is_unanswered() => {
+                tracing::debug!(error = %error, "a cancel was not answered, sending it again");
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
             answer => return answer,

@@ -2,12 +2,17 @@
 
 use std::{
     ffi::OsStr,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Stdio,
     sync::OnceLock,
 };
 
 use anyhow::{Context, Result, ensure};
+use rustix::{
+    fs::{FlockOperation, flock},
+    process::{Pid, Signal, kill_process},
+};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -64,6 +69,16 @@ impl Machine {
         let mut hive = Running::start(command.args(arguments))?;
         hive.wait_for_stderr("serving").await?;
         Ok(hive)
+    }
+
+    /// Ends the running hive by SIGKILL, so that it can do nothing about it, and returns when it is gone.
+    pub fn kill_hive(&self) -> Result<()> {
+        let pid = fs::read_to_string(self.state().join("hive.lock"))?;
+        let pid = Pid::from_raw(pid.trim().parse()?).context("a hive's process id")?;
+        kill_process(pid, Signal::KILL)?;
+        // Its lock is given back when it is gone, and not before.
+        let lock = File::open(self.state().join("hive.lock"))?;
+        Ok(flock(&lock, FlockOperation::LockShared)?)
     }
 
     /// Any program on this machine, with its environment.

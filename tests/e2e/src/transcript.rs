@@ -28,7 +28,7 @@ pub fn transcript(machine: &Machine, check: impl FnOnce()) {
         "[job id]",
     );
     settings.add_filter(
-        "\\b(job|Job|last is|Cancelling|Paused|Resumed|cancel|resume|watch|retry) [0-9a-f]{6}\\b",
+        "\\b(job|Job|local|last is|Cancelled|Cancelling|Paused|Resumed|cancel|resume|watch|retry) [0-9a-f]{6}\\b",
         "$1 [job]",
     );
     settings.add_filter("\\b[0-9a-f]{40}\\b", "[commit]");
@@ -36,7 +36,8 @@ pub fn transcript(machine: &Machine, check: impl FnOnce()) {
     settings.add_filter("free afterwards [0-9.]+ [kMGT]B", "free afterwards [free]");
     settings.add_filter("[0-9.]+ [kMGT]B free afterwards", "[free] free afterwards");
     settings.add_filter("[0-9.]+ [kMG]?B/s", "[rate]");
-    settings.add_filter("\\bin [0-9.]+ (ms|s)\\b", "in [time]");
+    settings.add_filter("\\b(in|after) [0-9.]+ (ms|s)\\b", "$1 [time]");
+    settings.add_filter("\\d{4}-\\d\\d-\\d\\dT[0-9:.]+Z", "[at]");
     // How often it comes depends on how fast the machine is.
     settings.add_filter("(?m)^local: downloading .*\n", "");
     settings.add_filter("Kept [0-9.]+ of", "Kept [some] of");

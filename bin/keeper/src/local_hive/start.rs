@@ -29,11 +29,12 @@ const LOG_TAIL_BYTES: u64 = 4096;
 /// How many of its last lines are shown.
 const LOG_TAIL_LINES: usize = 5;
 
-/// Starts the local hive and waits until it answers.
+/// Starts the local hive and waits until it answers. The process that was started for it is named where it still runs:
+/// the hive that answers is another one where another keeper was faster.
 pub(crate) async fn start(
     local: &LocalHive,
     variable: &impl Fn(&str) -> Option<OsString>,
-) -> Result<(), Failure> {
+) -> Result<Option<u32>, Failure> {
     let program = executable::find(variable("PATH").as_deref()).await?;
     let (mut child, log_start) = spawn(local, &program).map_err(|error| {
         let folder = local.folder.path().display();
@@ -48,7 +49,7 @@ pub(crate) async fn start(
     let deadline = Instant::now() + START_LIMIT;
     loop {
         match local.hive.client.health().await {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(child.id()),
             // Its socket is bound before it answers, and breaks off where it ends in between: not yet.
             Err(
                 ClientError::Unreachable { .. }

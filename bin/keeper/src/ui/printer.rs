@@ -9,10 +9,14 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+use hive_api::{Event, JobId};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
-use super::clean::{clean, escape_json};
+use super::{
+    clean::{clean, escape_json},
+    table::Table,
+};
 
 /// How to print, decided once from the arguments and the environment.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +29,8 @@ pub(crate) struct PrinterSettings {
     pub(crate) terminal: bool,
     /// Whether colours may be used on stderr.
     pub(crate) color: bool,
+    /// The columns of the terminal that stdout is; what goes elsewhere is not shortened.
+    pub(crate) columns: Option<usize>,
 }
 
 impl PrinterSettings {
@@ -80,6 +86,16 @@ impl Tone {
     }
 }
 
+/// An event as a line of JSON.
+#[derive(Serialize)]
+struct EventLine<'a> {
+    event: &'a str,
+    id: u64,
+    data: serde_json::Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<JobId>,
+}
+
 /// The one way to stdout and stderr. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Printer {
@@ -126,6 +142,16 @@ impl Printer {
         self.settings.audience == Audience::Person
     }
 
+    /// A table on stdout. On a terminal the cells of `shortens` give way where a line is too long for it.
+    pub(crate) fn table(&self, mut table: Table, shortens: usize) {
+        if let Some(columns) = self.settings.columns {
+            table.fit(shortens, columns);
+        }
+        for line in table.lines() {
+            self.data(&line);
+        }
+    }
+
     /// One line of data on stdout.
     pub(crate) fn data(&self, line: &str) {
         self.write_out(&format!("{}\n", clean(line)));
@@ -135,6 +161,20 @@ impl Printer {
     pub(crate) fn json(&self, value: &impl Serialize) {
         if let Ok(json) = serde_json::to_string(value) {
             self.write_out(&format!("{}\n", escape_json(&json)));
+        }
+    }
+
+    /// A frame of a job's stream for a program, as on the wire; with its job where several are told of.
+    pub(crate) fn event(&self, id: u64, event: &Event, job_id: Option<JobId>) {
+        if self.settings.is_json()
+            && let Ok(data) = event.data()
+        {
+            self.json(&EventLine {
+                event: event.name(),
+                id,
+                data,
+                job_id,
+            });
         }
     }
 
@@ -233,6 +273,7 @@ pub(crate) mod tests {
             figures: Figures::Lines,
             terminal: false,
             color,
+            columns: None,
         };
         let out = Box::new(captured.out.clone());
         let printer = Printer::new(settings, out, Box::new(captured.err.clone()));

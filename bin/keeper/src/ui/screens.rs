@@ -1,12 +1,17 @@
 //! The blocks of text that keeper shows, each a function from wire data to lines.
 
 mod ended;
+mod left;
 mod plan;
 
 use hive_api::{Open, Problem, Suggestion};
 
 pub(crate) use self::{
     ended::{cancelled, done, failed, kept},
+    left::{
+        left, left_before_accepted, left_before_cancelled, meanwhile, started_again,
+        with_the_next_hive,
+    },
     plan::{planned, planned_in_a_log},
 };
 use super::format;
@@ -148,7 +153,8 @@ pub(crate) fn short_commit(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
 }
 
-fn capitalised(text: &str) -> String {
+/// A sentence that begins in upper case.
+pub(crate) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     match letters.next() {
         // A name keeps its spelling: `Qwen/…` has a capital, `mistralai/…` has none and gets none.

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use hive_api::{Event, JobId};
 
-use super::signals::Signal;
 use crate::{
     args::OnTerm,
     exit_code::{self, Ending},
+    signals::Signal,
 };
 
 /// What the command may do to the jobs it follows.

@@ -43,7 +43,7 @@ impl Keys {
                 "Ctrl+C cancels and keeps what is here, d leaves it running"
             }
             (Role::Submitter { .. }, None) => "Ctrl+C cancels and keeps what is here",
-            (Role::Looker, _) => "Ctrl+C leaves, the job goes on",
+            (Role::Looker, _) => "Ctrl+C leaves and cancels nothing",
         }
     }
 

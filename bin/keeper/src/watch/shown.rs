@@ -5,7 +5,7 @@ use std::time::Duration;
 use hive_api::{Event, FileProgress, Job, JobState, LogEvent, LogLevel, Open, Phase, PlanSummary};
 use tokio::time::Instant;
 
-use crate::ui::format;
+use crate::ui::{format, screens};
 
 /// Something that an event gives reason to say.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub(super) struct Shown {
     /// Whether nothing more comes of it.
     pub(super) has_ended: bool,
     /// Whether the hive of this machine was found not to run since then.
-    hive_has_ended: bool,
+    pub(super) hive_is_gone: bool,
     reconnected_after: Option<Duration>,
     told: Told,
     /// When the figures last came.
@@ -59,7 +59,7 @@ impl Shown {
             job: None,
             lost_since: None,
             has_ended: false,
-            hive_has_ended: false,
+            hive_is_gone: false,
             reconnected_after: None,
             told: Told::default(),
             figures_at: now,
@@ -75,22 +75,17 @@ impl Shown {
     }
 
     /// The connection is gone; true the first time.
-    pub(super) fn lost(&mut self, now: Instant) -> bool {
+    pub(super) fn lost(&mut self, hive_is_gone: bool, now: Instant) -> bool {
+        self.hive_is_gone = hive_is_gone;
         let is_first = self.lost_since.is_none();
         self.lost_since.get_or_insert(now);
         is_first
     }
 
-    /// The hive of this machine does not run; true the first time.
-    pub(super) fn hive_ended(&mut self, now: Instant) -> bool {
-        self.lost(now);
-        !std::mem::replace(&mut self.hive_has_ended, true)
-    }
-
     /// The connection is back; what to say about it depends on the snapshot that follows.
     pub(super) fn reconnected(&mut self, after: Duration) {
         self.lost_since = None;
-        self.hive_has_ended = false;
+        self.hive_is_gone = false;
         self.reconnected_after = Some(after);
     }
 
@@ -197,20 +192,15 @@ impl Shown {
         }
     }
 
-    /// Whether it waits for someone to resume it, as far as is known.
-    pub(super) fn is_paused(&self) -> bool {
-        let state = self.job.as_ref().map(|job| &job.state);
-        state == Some(&Open::Known(JobState::Paused))
-    }
-
     /// Where the job is, in one line: `downloading 24.0 %, 34.2 of 142.3 GB, 116 MB/s, 16 min left, last byte 0 s`.
     pub(super) fn status(&self, now: Instant) -> String {
         if let Some(since) = self.lost_since {
             let time = format::whole_duration(now.duration_since(since).as_secs());
-            if self.hive_has_ended {
+            if self.hive_is_gone {
                 return format!("hive not running for {time}");
             }
-            return format!("not connected for {time}, the job goes on, trying again");
+            let meanwhile = screens::meanwhile(self.job.as_ref());
+            return format!("not connected for {time}, {meanwhile}, trying again");
         }
         let Some(job) = &self.job else {
             return "waiting for the hive's answer".to_owned();

@@ -5,19 +5,19 @@ mod bars;
 use std::{collections::VecDeque, time::Duration};
 
 use hive_api::{Event, Job, JobId, JobResult, LogLevel, Open};
-use hive_client::{ClientError, ConnectionLoss, Followed};
-use serde::Serialize;
+use hive_client::ClientError;
 use tokio::time::Instant;
 
 use self::bars::Bars;
 use super::{
+    CANCEL_LIMIT,
     course::{Leaving, Outcome},
     shown::{Shown, Word},
-    signals::Signal,
 };
 use crate::{
     failure::Failure,
     hives::Hive,
+    signals::Signal,
     ui::{Figures, Printer, Tone, format, screens},
 };
 
@@ -32,17 +32,10 @@ pub(super) struct Story {
     bars: Option<Bars>,
     began: Instant,
     next_line: Instant,
-}
-
-/// An event as a line of JSON.
-#[derive(Serialize)]
-struct EventLine<'a> {
-    event: &'a str,
-    id: u64,
-    data: serde_json::Value,
-    /// Which job it is about, where several are followed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    job_id: Option<JobId>,
+    /// Whether it was told that no hive runs here, since the last connection.
+    hive_told_gone: bool,
+    /// The last failure that was told instead of a job's end.
+    refused_with: Option<Failure>,
 }
 
 impl Story {
@@ -57,6 +50,8 @@ impl Story {
             bars,
             began,
             next_line: began + LINE_EVERY.0,
+            hive_told_gone: false,
+            refused_with: None,
         }
     }
 
@@ -76,43 +71,60 @@ impl Story {
         self.jobs[index].job = Some(job);
     }
 
-    /// The hive does not have the job, or its stream cannot be followed.
-    pub(super) fn refused(&mut self, index: usize, failure: &Failure) {
+    /// The hive does not have the job, or it cannot be followed any further. What is true of several jobs is told once.
+    pub(super) fn refused(&mut self, index: usize, failure: Failure) {
         self.jobs[index].has_ended = true;
         self.draw(index);
-        failure.tell(&self.printer);
+        if self.refused_with.as_ref() != Some(&failure) {
+            failure.tell(&self.printer);
+        }
+        self.refused_with = Some(failure);
     }
 
-    /// Something came over a job's stream.
-    pub(super) fn followed(
-        &mut self,
-        index: usize,
-        followed: &Followed,
-        since_cancel: Option<Duration>,
-        now: Instant,
-    ) {
-        match followed {
-            Followed::Event { id, event } => self.event(index, *id, event, since_cancel, now),
-            Followed::ConnectionLost { reason, .. } => {
-                tracing::debug!(reason = %reason, "the event stream was lost");
-                let is_down = self.hive.is_local && *reason == ConnectionLoss::Refused;
-                if is_down && self.jobs[index].hive_ended(now) {
-                    let start = self.hive.command("hive start");
-                    let line = format!(
-                        "the hive does not run any more; the job goes on when it runs again: {start}"
-                    );
-                    self.say(index, Tone::Warning, &line);
-                } else if self.jobs[index].lost(now) {
-                    let line = "connection lost, the job goes on, trying again";
-                    self.say(index, Tone::Warning, line);
-                }
-            }
-            Followed::Reconnected { after } => self.jobs[index].reconnected(*after),
+    /// A job's stream is gone.
+    pub(super) fn lost(&mut self, index: usize, hive_is_gone: bool, now: Instant) {
+        if self.jobs[index].lost(hive_is_gone, now) {
+            let line = if hive_is_gone {
+                "connection lost, trying again".to_owned()
+            } else {
+                let meanwhile = screens::meanwhile(self.jobs[index].job.as_ref());
+                format!("connection lost, {meanwhile}, trying again")
+            };
+            self.say(index, Tone::Warning, &line);
         }
         self.draw(index);
     }
 
-    fn event(
+    /// A job's stream is back.
+    pub(super) fn reconnected(&mut self, index: usize, after: Duration) {
+        self.hive_told_gone = false;
+        self.jobs[index].reconnected(after);
+    }
+
+    /// No hive runs on this machine any more, and it is not started again; told once for all jobs.
+    pub(super) fn hive_is_gone(&mut self, index: usize, how: &str) {
+        if std::mem::replace(&mut self.hive_told_gone, true) {
+            return;
+        }
+        let fate = match &self.jobs[..] {
+            [_] => screens::with_the_next_hive(self.jobs[index].job.as_ref()),
+            _ => "its jobs are kept until it runs again",
+        };
+        let start = self.hive.command("hive start");
+        let line = format!("the hive {how}; {fate}: {start}");
+        self.say_of_hive(Tone::Warning, &line);
+    }
+
+    /// The hive of this machine had died, and runs again.
+    pub(super) fn hive_started_again(&mut self, times: u32) {
+        for job in &mut self.jobs {
+            job.hive_is_gone = false;
+        }
+        self.say_of_hive(Tone::Warning, &screens::started_again(times));
+    }
+
+    /// A frame of a job's stream came.
+    pub(super) fn event(
         &mut self,
         index: usize,
         id: u64,
@@ -120,23 +132,17 @@ impl Story {
         since_cancel: Option<Duration>,
         now: Instant,
     ) {
-        if self.printer.settings().is_json()
-            && let Ok(data) = event.data()
-        {
-            let job = self.jobs[index].job.as_ref().map(|job| job.job_id);
-            self.printer.json(&EventLine {
-                event: event.name(),
-                id,
-                data,
-                job_id: job.filter(|_| self.jobs.len() > 1),
-            });
-        }
+        let job = self.jobs[index].job.as_ref().map(|job| job.job_id);
+        self.printer
+            .event(id, event, job.filter(|_| self.jobs.len() > 1));
         for word in self.jobs[index].absorb(event, now) {
             self.word(index, word);
         }
         if let Some(job) = event.last() {
             self.draw(index);
             self.ended(index, event, job, since_cancel);
+        } else {
+            self.draw(index);
         }
     }
 
@@ -265,30 +271,18 @@ impl Story {
     /// keeper ends before the jobs do.
     pub(super) fn leaving(&mut self, leaving: Leaving, unended: &[Option<JobId>]) {
         self.close_bars();
-        let hive = &self.hive.name;
         for job in unended {
-            let (happened, verb) = match leaving {
-                Leaving::CancelUnconfirmed(_) => (format!("Left before {hive} answered"), "cancel"),
-                Leaving::CancelTimedOut(_) => (format!("{hive} did not confirm in 5 s"), "cancel"),
-                Leaving::JobsGoOn(_) | Leaving::Detached => (format!("Left {hive}"), "watch"),
-            };
-            let lines = match (job, verb) {
-                (None, _) => [
-                    format!("{happened}: it may have accepted the job"),
-                    format!("  Look      {}", self.hive.command("job list")),
-                ],
-                (Some(id), "cancel") => [
-                    format!("{happened}: job {} may still run", id.short()),
-                    self.way("Cancel", "job cancel", *id),
-                ],
-                (Some(id), _) if self.is_paused(*id) => [
-                    format!("Left {hive}: job {} stays paused", id.short()),
-                    self.way("Resume", "job resume", *id),
-                ],
-                (Some(id), _) => [
-                    format!("Left {hive}: job {} goes on", id.short()),
-                    self.way("Watch", "job watch", *id),
-                ],
+            let lines = match (job.and_then(|id| self.shown(id)), leaving) {
+                (None, _) => screens::left_before_accepted(&self.hive),
+                (Some(job), Leaving::CancelUnconfirmed(_)) => {
+                    screens::left_before_cancelled(&self.hive, job, None)
+                }
+                (Some(job), Leaving::CancelTimedOut(_)) => {
+                    screens::left_before_cancelled(&self.hive, job, Some(CANCEL_LIMIT))
+                }
+                (Some(job), Leaving::JobsGoOn(_) | Leaving::Detached) => {
+                    screens::left(&self.hive, job)
+                }
             };
             self.block(Tone::Plain, &lines);
         }
@@ -305,14 +299,10 @@ impl Story {
         self.print_results();
     }
 
-    fn is_paused(&self, id: JobId) -> bool {
-        let is_it = |shown: &&Shown| shown.job.as_ref().is_some_and(|job| job.job_id == id);
-        self.jobs.iter().find(is_it).is_some_and(Shown::is_paused)
-    }
-
-    fn way(&self, label: &str, command: &str, id: JobId) -> String {
-        let command = self.hive.command(&format!("{command} {}", id.short()));
-        format!("  {label:<8}  {command}")
+    /// The job with this id, as far as is known.
+    fn shown(&self, id: JobId) -> Option<&Job> {
+        let jobs = self.jobs.iter().filter_map(|shown| shown.job.as_ref());
+        jobs.into_iter().find(|job| job.job_id == id)
     }
 
     /// Where the models are, in the order in which they were named.
@@ -332,12 +322,21 @@ impl Story {
         let shown = &self.jobs[index];
         let is_many = self.jobs.len() > 1;
         let line = match (self.bars.is_some(), is_many) {
-            (true, false) => line.to_owned(),
-            (true, true) => format!("{}: {line}", shown.short()),
+            (true, false) => screens::capitalised(line),
+            (true, true) => format!("{}: {}", shown.short(), lowercased(line)),
             (false, false) => format!("{}: {}", self.hive.name, lowercased(line)),
             (false, true) => {
                 format!("{} {}: {}", self.hive.name, shown.short(), lowercased(line))
             }
+        };
+        self.printer.story_in(tone, &line);
+    }
+
+    /// A line about the hive and so about every job.
+    fn say_of_hive(&self, tone: Tone, line: &str) {
+        let line = match self.bars {
+            Some(_) => screens::capitalised(line),
+            None => format!("{}: {line}", self.hive.name),
         };
         self.printer.story_in(tone, &line);
     }

@@ -97,6 +97,33 @@ async fn a_cancel_that_came_too_late_prints_the_path_and_succeeds() {
 }
 
 #[tokio::test]
+async fn a_submission_whose_answer_is_cut_is_repeated_under_its_key() {
+    for command in [&["pull", "a/b"][..], &["pull", "a/b", "--detach"]] {
+        let hive = PlayedHive::start().await;
+        hive.accept();
+        hive.cut_answers(2);
+        hive.end(played_hive::succeeded("/hub/b.gguf"));
+        let keeper = Keeper::start(&hive, command);
+        assert_eq!(keeper.ended().await.code(), Some(0), "{command:?}");
+        let keys = hive.keys();
+        assert_eq!(keys.len(), 3, "{command:?}");
+        assert!(!keys[0].is_empty() && keys.iter().all(|key| *key == keys[0]));
+    }
+}
+
+#[tokio::test]
+async fn each_submission_has_a_key_of_its_own() {
+    let hive = PlayedHive::start().await;
+    hive.accept();
+    hive.end(played_hive::succeeded("/hub/b.gguf"));
+    let keeper = Keeper::start(&hive, &["pull", "a/b", "a/b"]);
+    assert_eq!(keeper.ended().await.code(), Some(0));
+    let keys = hive.keys();
+    assert_eq!(keys.len(), 2);
+    assert_ne!(keys[0], keys[1]);
+}
+
+#[tokio::test]
 async fn sigterm_leaves_the_job_running_unless_it_is_to_be_cancelled() {
     let hive = PlayedHive::start().await;
     hive.accept();

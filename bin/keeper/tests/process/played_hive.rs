@@ -1,9 +1,18 @@
 //! A hive that the test plays: it accepts and ends its one job when told.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response, Sse, sse},
@@ -27,6 +36,8 @@ pub(crate) struct PlayedHive {
 #[derive(Clone)]
 struct Stage {
     accepts: Arc<watch::Sender<bool>>,
+    /// How many of the next answers to a submission break off.
+    cuts: Arc<AtomicU32>,
     end: Arc<watch::Sender<Option<Job>>>,
     requests: Arc<watch::Sender<Vec<String>>>,
 }
@@ -35,6 +46,7 @@ impl PlayedHive {
     pub(crate) async fn start() -> Self {
         let stage = Stage {
             accepts: Arc::new(watch::Sender::new(false)),
+            cuts: Arc::default(),
             end: Arc::new(watch::Sender::new(None)),
             requests: Arc::new(watch::Sender::new(Vec::new())),
         };
@@ -69,6 +81,20 @@ impl PlayedHive {
         self.stage.accepts.send_replace(true);
     }
 
+    /// Breaks off the next so many answers to a submission.
+    pub(crate) fn cut_answers(&self, answers: u32) {
+        self.stage.cuts.store(answers, Ordering::Relaxed);
+    }
+
+    /// The `Idempotency-Key` of every submission so far.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let requests = self.stage.requests.borrow();
+        let posts = requests
+            .iter()
+            .filter_map(|one| one.strip_prefix("POST /v1/jobs "));
+        posts.map(str::to_owned).collect()
+    }
+
     /// Ends the job.
     pub(crate) fn end(&self, job: Job) {
         self.stage.end.send_replace(Some(job));
@@ -91,7 +117,9 @@ impl PlayedHive {
 }
 
 async fn note(State(stage): State<Stage>, request: Request, next: Next) -> Response {
-    let line = format!("{} {}", request.method(), request.uri());
+    let key = request.headers().get("idempotency-key");
+    let key = key.and_then(|key| key.to_str().ok()).unwrap_or_default();
+    let line = format!("{} {} {key}", request.method(), request.uri());
     stage.requests.send_modify(|all| all.push(line));
     next.run(request).await
 }
@@ -99,6 +127,15 @@ async fn note(State(stage): State<Stage>, request: Request, next: Next) -> Respo
 async fn submit(State(stage): State<Stage>) -> Response {
     let mut accepts = stage.accepts.subscribe();
     accepts.wait_for(|accepts| *accepts).await.unwrap();
+    let is_cut = |cuts: u32| cuts.checked_sub(1);
+    let cuts = &stage.cuts;
+    if cuts
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_cut)
+        .is_ok()
+    {
+        let broken = stream::iter([Ok("{"), Err(io::Error::other("cut"))]);
+        return Body::from_stream(broken).into_response();
+    }
     (axum::http::StatusCode::ACCEPTED, Json(job())).into_response()
 }
 

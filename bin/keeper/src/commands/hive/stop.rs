@@ -1,6 +1,7 @@
 //! `keeper hive stop`: its jobs go on at its next start.
 
 use hive_api::HiveInfo;
+use serde::Serialize;
 
 use crate::{
     app::App,
@@ -12,22 +13,31 @@ use crate::{
 
 pub(in crate::commands) async fn run(app: &App) -> Result<Ending, Failure> {
     let local = app.local_hive()?;
-    if !stop(app, &local).await? {
+    let stopped_process = stop(app, &local).await?;
+    if app.printer.settings().is_json() {
+        app.printer.json(&Stopped { stopped_process });
+    } else if stopped_process.is_none() {
         app.printer.story("No hive runs here");
     }
     Ok(Ending::DONE)
 }
 
-/// Stops it and says what that means for its jobs; false when none ran.
-pub(super) async fn stop(app: &App, local: &LocalHive) -> Result<bool, Failure> {
+/// What a program is told.
+#[derive(Serialize)]
+struct Stopped {
+    stopped_process: Option<i32>,
+}
+
+/// Stops it and says what that means for its jobs; `None` when none ran, else which process that was.
+pub(super) async fn stop(app: &App, local: &LocalHive) -> Result<Option<i32>, Failure> {
     let info = local.hive.client.hive().await.ok();
     let Some(pid) = local_hive::stop(local).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     let jobs = info.as_ref().map(unfinished).unwrap_or_default();
     app.printer
         .story(&format!("Stopped the hive (process {pid}){jobs}"));
-    Ok(true)
+    Ok(Some(pid))
 }
 
 fn unfinished(info: &HiveInfo) -> String {

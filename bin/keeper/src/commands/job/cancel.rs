@@ -1,4 +1,4 @@
-//! `keeper job cancel`: stops a job, and says whether that came in time.
+//! `keeper job cancel`: stops jobs, and says whether that came in time.
 
 use std::time::Duration;
 
@@ -6,13 +6,14 @@ use hive_api::{Job, JobState, Open, Phase};
 use hive_client::CancelJob;
 use tokio::time::Instant;
 
+use super::{Done, act_on_each};
 use crate::{
     app::App,
     exit_code::{self, Ending},
     failure::Failure,
     hives::Hive,
     job_reference,
-    ui::{Tone, format, screens},
+    ui::{format, screens},
 };
 
 /// How long the job may take to its end.
@@ -20,30 +21,30 @@ const WAIT: Duration = Duration::from_secs(5);
 
 pub(in crate::commands) async fn run(
     app: &App,
-    text: &str,
+    names: &[String],
     discard_partial: bool,
 ) -> Result<Ending, Failure> {
-    let hive = app.hive_of_job(text).await?;
-    let before = job_reference::resolve(app, &hive, text).await?;
-    let began = Instant::now();
+    let hive = app.hive_of_jobs(names).await?;
+    let jobs = job_reference::resolve_all(app, &hive, names).await?;
     let how = CancelJob {
         wait: Some(WAIT),
         discard_partial,
     };
-    let job = hive.client.cancel(before.job_id, how).await;
-    let job = job.map_err(|error| Failure::of_client(&hive, &error))?;
-    if app.printer.settings().is_json() {
-        app.printer.json(&job);
-    }
-    let had_ended = before.state.has_ended();
-    for line in lines(&hive, &job, had_ended, began.elapsed()) {
-        app.printer.story_in(Tone::Plain, &line);
-    }
-    Ok(if job.state.has_ended() {
-        Ending::DONE
-    } else {
-        Ending::Code(exit_code::TRY_AGAIN)
-    })
+    let cancel = async |before: &Job| {
+        let began = Instant::now();
+        let job = hive.client.cancel(before.job_id, how).await?;
+        let had_ended = before.state.has_ended();
+        Ok(Done {
+            lines: lines(&hive, &job, had_ended, began.elapsed()),
+            exit: if job.state.has_ended() {
+                exit_code::DONE
+            } else {
+                exit_code::TRY_AGAIN
+            },
+            job,
+        })
+    };
+    Ok(act_on_each(app, &hive, &jobs, cancel).await)
 }
 
 fn lines(hive: &Hive, job: &Job, had_ended: bool, took: Duration) -> Vec<String> {

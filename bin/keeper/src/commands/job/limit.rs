@@ -6,11 +6,11 @@ use crate::{app::App, exit_code::Ending, failure::Failure, job_reference, ui::To
 
 pub(in crate::commands) async fn run(
     app: &App,
-    text: &str,
+    name: &str,
     rate: RateLimit,
 ) -> Result<Ending, Failure> {
-    let hive = app.hive_of_job(text).await?;
-    let job = job_reference::resolve(app, &hive, text).await?;
+    let hive = app.hive_of_jobs(&[name]).await?;
+    let job = job_reference::resolve(app, &hive, name).await?;
     let change = ChangeJob {
         limit_bytes_per_second: rate.bytes_per_second(),
     };

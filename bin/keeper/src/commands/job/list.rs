@@ -1,7 +1,6 @@
 //! `keeper job list`: newest first, without what ended long ago.
 
-use hive_api::{Job, JobState, Open};
-use hive_client::JobFilter;
+use hive_api::{Job, JobList, JobState, Open, Phase, Priority};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -10,50 +9,59 @@ use crate::{
     commands::what_of,
     exit_code::Ending,
     failure::Failure,
+    hives::Hive,
     ui::{format, table::Table},
 };
 
 /// How long an ended job is listed without being asked for.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
-/// Jobs that are asked for.
-const LIMIT: u32 = 1_000;
+/// The column that gives way on a narrow terminal.
+const WHAT: usize = 1;
 
 pub(in crate::commands) async fn run(
     app: &App,
     arguments: JobListArguments,
 ) -> Result<Ending, Failure> {
     let hive = app.hive().await?;
-    let filter = JobFilter {
-        limit: Some(LIMIT),
-        ..JobFilter::default()
-    };
-    let listed = hive.client.jobs(&filter).await;
-    let mut listed = listed.map_err(|error| Failure::of_client(&hive, &error))?;
-    let all = listed.jobs.len();
+    let state = arguments.state.as_deref();
+    let jobs = hive.client.all_jobs(state).await;
+    let mut jobs = jobs.map_err(|error| Failure::of_client(&hive, &error))?;
+    let all = jobs.len();
     let now = Timestamp::now();
-    listed
-        .jobs
-        .retain(|job| arguments.all || is_recent(job, now));
+    jobs.retain(|job| arguments.all || is_recent(job, now));
     if app.printer.settings().is_json() {
-        app.printer.json(&listed);
+        app.printer.json(&JobList {
+            jobs,
+            next_cursor: None,
+        });
         return Ok(Ending::DONE);
     }
-    if all == 0 {
-        let download = hive.command("model download");
-        let line = format!("No jobs on {}; {download} starts one", hive.name);
+    if !jobs.is_empty() {
+        app.printer.table(table(&jobs), WHAT);
+    }
+    if let Some(line) = words_after(&hive, all, jobs.len(), state) {
         app.printer.story(&line);
     }
-    if !listed.jobs.is_empty() {
-        for line in table(&listed.jobs).lines() {
-            app.printer.data(&line);
-        }
-    }
-    if listed.jobs.len() < all {
-        let command = hive.command("job list --all");
-        app.printer
-            .story(&format!("Finished more than 24 h ago: {command}"));
-    }
     Ok(Ending::DONE)
+}
+
+/// What the table does not say: that there is nothing, or that there is more.
+fn words_after(hive: &Hive, all: usize, shown: usize, state: Option<&str>) -> Option<String> {
+    let name = &hive.name;
+    match (all, state) {
+        (0, None) => {
+            let download = hive.command("model download");
+            Some(format!("No jobs on {name}; {download} starts one"))
+        }
+        (0, Some(state)) => Some(format!("No job on {name} is {state}")),
+        _ if shown < all => {
+            let state = state.map(|state| format!(" --state {state}"));
+            let list = format!("job list --all{}", state.unwrap_or_default());
+            let list = hive.command(&list);
+            Some(format!("Finished more than 24 h ago: {list}"))
+        }
+        _ => None,
+    }
 }
 
 fn is_recent(job: &Job, now: Timestamp) -> bool {
@@ -76,10 +84,23 @@ fn table(jobs: &[Job]) -> Table {
     table
 }
 
+/// `queued 1, high`: the state, the place in the queue, and a priority that is not everybody's while it matters.
 fn state(job: &Job) -> String {
-    match (&job.state, job.queue_position) {
+    let is_without_network = job.phase == Some(Open::Known(Phase::WaitingForNetwork));
+    let state = match (&job.state, job.queue_position) {
         (Open::Known(JobState::Queued), Some(place)) => format!("queued {place}"),
+        (Open::Known(JobState::Running), _) if is_without_network => "no network".to_owned(),
         (state, _) => state.as_str().to_owned(),
+    };
+    let priority = match &job.priority {
+        Open::Known(Priority::Normal) => None,
+        Open::Known(Priority::Low) => Some("low"),
+        Open::Known(Priority::High) => Some("high"),
+        Open::Unknown(priority) => Some(priority.as_str()),
+    };
+    match priority.filter(|_| !job.state.has_ended()) {
+        Some(priority) => format!("{state}, {priority}"),
+        None => state,
     }
 }
 
@@ -111,6 +132,7 @@ mod tests {
         let mut queued = job(JobId::new(Uuid::from_u128(0xc0_7d15)));
         queued.state = JobState::Queued.into();
         queued.queue_position = Some(1);
+        queued.priority = Priority::High.into();
         let mut running = job(JobId::new(Uuid::from_u128(0x9f_3c41)));
         running.progress.bytes_total = Some(1_000_000);
         running.progress.bytes_done = 600_000;
@@ -118,9 +140,9 @@ mod tests {
         assert_eq!(
             table(&[running, queued]).lines(),
             [
-                "Job     What                           State     Done     Rate  By",
-                "9f3c41  download Qwen3-8B-GGUF:Q4_K_M  running   60 %  61 MB/s  local",
-                "c07d15  download Qwen3-8B-GGUF:Q4_K_M  queued 1     -        -  local",
+                "Job     What                           State           Done     Rate  By",
+                "9f3c41  download Qwen3-8B-GGUF:Q4_K_M  running         60 %  61 MB/s  local",
+                "c07d15  download Qwen3-8B-GGUF:Q4_K_M  queued 1, high     -        -  local",
             ]
         );
     }

@@ -1,37 +1,38 @@
-//! `keeper job pause`: makes a job give back its slot, and says what it keeps and how it goes on.
+//! `keeper job pause`: makes jobs give back their slots, and says what they keep and how they go on.
 
 use std::time::Duration;
 
 use hive_api::{Job, JobState, Open};
 
+use super::{Done, act_on_each};
 use crate::{
     app::App,
     exit_code::{self, Ending},
     failure::Failure,
     hives::Hive,
     job_reference,
-    ui::{Tone, screens},
+    ui::screens,
 };
 
 /// How long the work of the job may take to its end.
 const WAIT: Duration = Duration::from_secs(5);
 
-pub(in crate::commands) async fn run(app: &App, text: &str) -> Result<Ending, Failure> {
-    let hive = app.hive_of_job(text).await?;
-    let before = job_reference::resolve(app, &hive, text).await?;
-    let job = hive.client.pause(before.job_id, Some(WAIT)).await;
-    let job = job.map_err(|error| Failure::of_client(&hive, &error))?;
-    if app.printer.settings().is_json() {
-        app.printer.json(&job);
-    }
-    for line in lines(&hive, &job) {
-        app.printer.story_in(Tone::Plain, &line);
-    }
-    Ok(if is_paused(&job) {
-        Ending::DONE
-    } else {
-        Ending::Code(exit_code::TRY_AGAIN)
-    })
+pub(in crate::commands) async fn run(app: &App, names: &[String]) -> Result<Ending, Failure> {
+    let hive = app.hive_of_jobs(names).await?;
+    let jobs = job_reference::resolve_all(app, &hive, names).await?;
+    let pause = async |before: &Job| {
+        let job = hive.client.pause(before.job_id, Some(WAIT)).await?;
+        Ok(Done {
+            lines: lines(&hive, &job),
+            exit: if is_paused(&job) {
+                exit_code::DONE
+            } else {
+                exit_code::TRY_AGAIN
+            },
+            job,
+        })
+    };
+    Ok(act_on_each(app, &hive, &jobs, pause).await)
 }
 
 fn lines(hive: &Hive, job: &Job) -> Vec<String> {

@@ -1,21 +1,28 @@
-//! `keeper job resume`: puts a paused job back into the queue, and says how to watch it.
+//! `keeper job resume`: puts paused jobs back into the queue, and says how to watch them.
 
 use hive_api::Job;
 
-use crate::{app::App, exit_code::Ending, failure::Failure, hives::Hive, job_reference, ui::Tone};
+use super::{Done, act_on_each};
+use crate::{
+    app::App,
+    exit_code::{self, Ending},
+    failure::Failure,
+    hives::Hive,
+    job_reference,
+};
 
-pub(in crate::commands) async fn run(app: &App, text: &str) -> Result<Ending, Failure> {
-    let hive = app.hive_of_job(text).await?;
-    let job = job_reference::resolve(app, &hive, text).await?;
-    let job = hive.client.resume(job.job_id).await;
-    let job = job.map_err(|error| Failure::of_client(&hive, &error))?;
-    if app.printer.settings().is_json() {
-        app.printer.json(&job);
-    }
-    for line in lines(&hive, &job) {
-        app.printer.story_in(Tone::Plain, &line);
-    }
-    Ok(Ending::DONE)
+pub(in crate::commands) async fn run(app: &App, names: &[String]) -> Result<Ending, Failure> {
+    let hive = app.hive_of_jobs(names).await?;
+    let jobs = job_reference::resolve_all(app, &hive, names).await?;
+    let resume = async |before: &Job| {
+        let job = hive.client.resume(before.job_id).await?;
+        Ok(Done {
+            lines: lines(&hive, &job).into(),
+            exit: exit_code::DONE,
+            job,
+        })
+    };
+    Ok(act_on_each(app, &hive, &jobs, resume).await)
 }
 
 fn lines(hive: &Hive, job: &Job) -> [String; 2] {

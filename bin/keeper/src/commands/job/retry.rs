@@ -1,6 +1,6 @@
-//! `keeper job retry`: submits a job's operation anew and follows it; what is kept of it is used.
+//! `keeper job retry`: submits the operations of jobs anew and follows them; what is kept of them is used.
 
-use hive_api::{Open, SubmitJob};
+use hive_api::{Job, Open, SubmitJob};
 
 use crate::{
     app::App,
@@ -8,17 +8,34 @@ use crate::{
     commands::what_of,
     exit_code::{self, Ending},
     failure::Failure,
+    hives::Hive,
     job_reference,
-    watch::{Role, Start, Watched, watch},
+    track::Start,
+    watch::{Role, Watched, watch},
 };
 
 pub(in crate::commands) async fn run(
     app: &App,
-    text: &str,
+    names: &[String],
     ending: EndingArguments,
 ) -> Result<Ending, Failure> {
-    let hive = app.hive_of_job(text).await?;
-    let job = job_reference::resolve(app, &hive, text).await?;
+    let hive = app.hive_of_jobs(names).await?;
+    let jobs = job_reference::resolve_all(app, &hive, names).await?;
+    let again = jobs.into_iter().map(|job| {
+        Ok(Watched {
+            what: what_of(&job),
+            start: Start::Submit(Box::new(submission(&hive, job)?)),
+        })
+    });
+    let again = again.collect::<Result<_, Failure>>()?;
+    let role = Role::Submitter {
+        on_term: ending.on_term,
+    };
+    watch(app, &hive, role, again).await
+}
+
+/// What the job was asked to do, to be asked for again.
+fn submission(hive: &Hive, job: Job) -> Result<SubmitJob, Failure> {
     let short = job.job_id.short();
     if !job.state.has_ended() {
         return Err(Failure::new(
@@ -28,24 +45,15 @@ pub(in crate::commands) async fn run(
             hive.command(&format!("job watch {short}")),
         ));
     }
-    let what = what_of(&job);
     let Open::Known(operation) = job.operation else {
         return Err(Failure::usage(
             format!("this keeper does not know the operation of job {short}"),
             "update keeper to the version of the hive",
         ));
     };
-    let submission = SubmitJob {
+    Ok(SubmitJob {
         operation,
         priority: job.priority.known().copied().unwrap_or_default(),
         limit_bytes_per_second: job.limit_bytes_per_second,
-    };
-    let watched = Watched {
-        what,
-        start: Start::Submit(Box::new(submission)),
-    };
-    let role = Role::Submitter {
-        on_term: ending.on_term,
-    };
-    watch(app, &hive, role, vec![watched]).await
+    })
 }

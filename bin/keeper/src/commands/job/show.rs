@@ -1,4 +1,4 @@
-//! `keeper job show`: one job as it is now.
+//! `keeper job show`: jobs as they are now.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,19 @@ use crate::{
     },
 };
 
-pub(in crate::commands) async fn run(app: &App, text: &str) -> Result<Ending, Failure> {
-    let hive = app.hive_of_job(text).await?;
-    let job = job_reference::resolve(app, &hive, text).await?;
-    if app.printer.settings().is_json() {
-        app.printer.json(&job);
-    } else {
-        let shared = shared_rate_limit(&hive, &job).await;
-        for line in lines(&hive, &job, shared) {
+pub(in crate::commands) async fn run(app: &App, names: &[String]) -> Result<Ending, Failure> {
+    let hive = app.hive_of_jobs(names).await?;
+    let jobs = job_reference::resolve_all(app, &hive, names).await?;
+    for (number, job) in jobs.iter().enumerate() {
+        if app.printer.settings().is_json() {
+            app.printer.json(job);
+            continue;
+        }
+        if number > 0 {
+            app.printer.data("");
+        }
+        let shared = shared_rate_limit(&hive, job).await;
+        for line in lines(&hive, job, shared) {
             app.printer.data(&line);
         }
     }

@@ -1,4 +1,4 @@
-//! `keeper job watch`: follows a job and never cancels it.
+//! `keeper job watch`: follows jobs and never cancels them.
 
 use crate::{
     app::App,
@@ -6,15 +6,16 @@ use crate::{
     exit_code::Ending,
     failure::Failure,
     job_reference,
-    watch::{Role, Start, Watched, watch},
+    track::Start,
+    watch::{Role, Watched, watch},
 };
 
-pub(in crate::commands) async fn run(app: &App, text: &str) -> Result<Ending, Failure> {
-    let hive = app.hive_of_job(text).await?;
-    let job = job_reference::resolve(app, &hive, text).await?;
-    let watched = Watched {
+pub(in crate::commands) async fn run(app: &App, names: &[String]) -> Result<Ending, Failure> {
+    let hive = app.hive_of_jobs(names).await?;
+    let jobs = job_reference::resolve_all(app, &hive, names).await?;
+    let watched = jobs.into_iter().map(|job| Watched {
         what: what_of(&job),
         start: Start::Existing(Box::new(job)),
-    };
-    watch(app, &hive, Role::Looker, vec![watched]).await
+    });
+    watch(app, &hive, Role::Looker, watched.collect()).await
 }

@@ -1,8 +1,7 @@
 //! `keeper model download`: submit, follow, print where it is.
 
-use hive_api::{Operation, Priority, RateLimit, SubmitJob};
-use hive_client::IdempotencyKey;
-use uuid::Uuid;
+use futures_util::StreamExt;
+use hive_api::{Job, Operation, Priority, RateLimit, SubmitJob};
 
 use super::operation;
 use crate::{
@@ -11,7 +10,8 @@ use crate::{
     exit_code::{self, Ending},
     failure::Failure,
     hives::Hive,
-    watch::{Role, Start, Watched, watch},
+    track::{Start, Tracked, Tracker},
+    watch::{Role, Watched, watch},
 };
 
 pub(in crate::commands) async fn run(
@@ -49,33 +49,47 @@ pub(in crate::commands) async fn run(
 async fn detach(app: &App, hive: &Hive, submissions: Vec<(&str, SubmitJob)>) -> Ending {
     let mut codes = Vec::new();
     let is_many = submissions.len() > 1;
+    let tracker = Tracker::new(app, hive);
     for (model, submission) in submissions {
-        let key = IdempotencyKey::new(Uuid::new_v4());
-        let job = match hive.client.submit(&submission, key).await {
-            Ok(job) => job,
-            Err(error) => {
-                let failure = Failure::of_client(hive, &error);
-                failure.tell(&app.printer);
-                codes.push(failure.exit);
-                continue;
+        let mut track = tracker.track(Start::Submit(Box::new(submission)));
+        while let Some(tracked) = track.next().await {
+            match tracked {
+                Tracked::Accepted(job) => {
+                    let what = if is_many {
+                        format!(": download {model}")
+                    } else {
+                        String::new()
+                    };
+                    accepted(app, hive, &job, &what);
+                    break;
+                }
+                Tracked::Failed(failure) => {
+                    failure.tell(&app.printer);
+                    codes.push(failure.exit);
+                }
+                // What comes of a job after it was accepted is not waited for.
+                Tracked::HiveStartedAgain(_)
+                | Tracked::HiveStopped
+                | Tracked::HiveDied
+                | Tracked::Event { .. }
+                | Tracked::Lost { .. }
+                | Tracked::Reconnected(_) => {}
             }
-        };
-        app.remember(hive, job.job_id);
-        let short = job.job_id.short();
-        let what = if is_many {
-            format!(": download {model}")
-        } else {
-            String::new()
-        };
-        app.printer
-            .story(&format!("{}: job {short} accepted{what}", hive.name));
-        let command = hive.command(&format!("job watch {short}"));
-        app.printer.story(&format!("  Watch     {command}"));
-        if app.printer.settings().is_json() {
-            app.printer.json(&job);
-        } else {
-            app.printer.data(&job.job_id.to_string());
         }
     }
     Ending::Code(exit_code::worst(codes))
+}
+
+fn accepted(app: &App, hive: &Hive, job: &Job, what: &str) {
+    app.remember(hive, job.job_id);
+    let short = job.job_id.short();
+    app.printer
+        .story(&format!("{}: job {short} accepted{what}", hive.name));
+    let command = hive.command(&format!("job watch {short}"));
+    app.printer.story(&format!("  Watch     {command}"));
+    if app.printer.settings().is_json() {
+        app.printer.json(job);
+    } else {
+        app.printer.data(&job.job_id.to_string());
+    }
 }

@@ -26,9 +26,7 @@ pub(in crate::commands) async fn run(app: &App) -> Result<Ending, Failure> {
         app.printer.story(&line);
         return Ok(Ending::DONE);
     }
-    for line in table(&models, Timestamp::now()).lines() {
-        app.printer.data(&line);
-    }
+    app.printer.table(table(&models, Timestamp::now()), 0);
     app.printer.story(&summary(&hive, &models));
     Ok(Ending::DONE)
 }

@@ -190,8 +190,8 @@ fn one_who_begins_to_watch_a_paused_job_is_told_and_its_cancel_is_no_resume() {
 #[test]
 fn a_lost_connection_says_since_when() {
     let (mut shown, now) = shown();
-    assert!(shown.lost(now));
-    assert!(!shown.lost(after(now, 5)));
+    assert!(shown.lost(false, now));
+    assert!(!shown.lost(false, after(now, 5)));
     assert_eq!(
         shown.status(after(now, 40)),
         "not connected for 40 s, the job goes on, trying again"
@@ -202,7 +202,7 @@ fn a_lost_connection_says_since_when() {
 fn a_connection_that_is_back_says_whether_events_were_missed() {
     for (resumed, missed) in [(None, false), (Some(true), false), (Some(false), true)] {
         let (mut shown, now) = shown();
-        assert!(shown.lost(now));
+        assert!(shown.lost(false, now));
         let time = Duration::from_secs(14);
         shown.reconnected(time);
         let snapshot = Snapshot {

@@ -1,9 +1,10 @@
 //! Bars on a terminal: one a file in transfer, a total a job, and the keys at the end.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
 use hive_api::{FileProgress, Job, JobState, Open, Phase};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use rustix::termios::tcgetwinsize;
 use tokio::time::Instant;
 
 use crate::{
@@ -11,11 +12,15 @@ use crate::{
     watch::shown::{Shown, figures, state_of},
 };
 
-/// Files in transfer that get a bar of their own.
+/// Files in transfer that get a bar of their own, of all jobs together.
 const FILES_MAX: usize = 12;
 /// Files of a job up to which a verified one keeps its bar.
 const KEPT_FILES_MAX: u32 = 8;
 const BAR_COLUMNS: u64 = 20;
+/// On a narrow terminal the figures need the room more.
+const NARROW_BAR_COLUMNS: u64 = 8;
+/// A terminal with fewer columns is narrow.
+const NARROW: u16 = 76;
 
 /// The bars of all jobs, from top to bottom.
 pub(super) struct Bars {
@@ -26,7 +31,10 @@ pub(super) struct Bars {
 
 /// The bars of one job.
 struct JobBars {
+    /// Which job it is, where there are several.
+    name: Option<ProgressBar>,
     files: BTreeMap<u32, FileBar>,
+    files_max: usize,
     total: ProgressBar,
 }
 
@@ -40,11 +48,13 @@ struct FileBar {
 impl Bars {
     pub(super) fn new(printer: &Printer, jobs: usize, hint: &'static str) -> Self {
         let area = printer.bars().clone();
-        let jobs = (0..jobs).map(|_| JobBars {
+        let of_each = (0..jobs).map(|_| JobBars {
+            name: (jobs > 1).then(|| area.add(text_line())),
             files: BTreeMap::new(),
+            files_max: (FILES_MAX / jobs).max(1),
             total: area.add(text_line()),
         });
-        let jobs = jobs.collect();
+        let jobs = of_each.collect();
         let line = area.add(text_line());
         line.set_message(hint);
         Self {
@@ -56,7 +66,6 @@ impl Bars {
 
     /// Brings one job's bars up to date.
     pub(super) fn draw(&mut self, index: usize, shown: &Shown, now: Instant) {
-        let is_many = self.jobs.len() > 1;
         let Some(bars) = self.jobs.get_mut(index) else {
             return;
         };
@@ -75,13 +84,12 @@ impl Bars {
             }
             None => shown.status(now),
         };
-        let name = if is_many {
-            shown.short()
-        } else {
-            "Total".to_owned()
-        };
-        let line = clean(&format!("  {name:<7} {line}")).into_owned();
-        bars.total.set_message(line);
+        if let Some(name) = &bars.name {
+            let which = format!("{}  {}", shown.short(), shown.what);
+            name.set_message(clean(&which).into_owned());
+        }
+        let line = format!("  {:<7} {line}", "Total");
+        bars.total.set_message(clean(&line).into_owned());
     }
 
     /// Takes everything away.
@@ -96,7 +104,7 @@ impl Bars {
 impl JobBars {
     fn draw_files(&mut self, area: &MultiProgress, job: &Job) {
         let progress = &job.progress;
-        let active = || progress.files.iter().take(FILES_MAX);
+        let active = || progress.files.iter().take(self.files_max);
         let keeps = progress.files_total <= KEPT_FILES_MAX;
         self.files.retain(|index, file| {
             let is_active = active().any(|other| other.index == *index);
@@ -135,6 +143,9 @@ impl JobBars {
             file.bar.finish_and_clear();
         }
         self.files.clear();
+        if let Some(name) = &self.name {
+            name.finish_and_clear();
+        }
         self.total.finish_and_clear();
     }
 }
@@ -178,9 +189,15 @@ fn text_line() -> ProgressBar {
 
 fn file_line() -> ProgressBar {
     let bar = ProgressBar::new(1);
+    let is_narrow = tcgetwinsize(io::stderr()).is_ok_and(|size| size.ws_col < NARROW);
+    let columns = if is_narrow {
+        NARROW_BAR_COLUMNS
+    } else {
+        BAR_COLUMNS
+    };
     style(
         &bar,
-        &format!("  {{prefix:<7}} {{bar:{BAR_COLUMNS}}}  {{wide_msg}}"),
+        &format!("  {{prefix:<7}} {{bar:{columns}}}  {{wide_msg}}"),
     );
     bar
 }

@@ -1,7 +1,7 @@
 //! The story as a log and as JSON, event by event.
 
 use hive_api::{JobState, LogEvent, ModelDownloaded, Problem, ProblemCode, Snapshot, StateEvent};
-use hive_client::{ConnectionLoss, Endpoint, HiveClient};
+use hive_client::{Endpoint, HiveClient};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -30,9 +30,8 @@ fn story(audience: Audience, jobs: usize) -> (Story, Captured) {
     (Story::new(printer, hive, shown, "hint"), captured)
 }
 
-fn tell(story: &mut Story, index: usize, event: Event) {
-    let followed = Followed::Event { id: 7, event };
-    story.followed(index, &followed, None, Instant::now());
+fn tell(story: &mut Story, index: usize, event: &Event) {
+    story.event(index, 7, event, None, Instant::now());
 }
 
 fn succeeded(number: u128) -> Job {
@@ -75,25 +74,20 @@ fn a_log_has_the_hive_on_every_line_and_stdout_the_path_alone() {
         try_number: Some(2),
         plan: None,
     };
-    tell(&mut story, 0, Event::Log(Box::new(retry)));
+    tell(&mut story, 0, &Event::Log(Box::new(retry)));
     for _ in 0..2 {
-        let lost = Followed::ConnectionLost {
-            reason: ConnectionLoss::Closed,
-            retry_in: Duration::from_secs(1),
-        };
-        story.followed(0, &lost, None, Instant::now());
+        story.lost(0, false, Instant::now());
     }
-    let after = Duration::from_secs(14);
-    story.followed(0, &Followed::Reconnected { after }, None, Instant::now());
+    story.reconnected(0, Duration::from_secs(14));
     let snapshot = Snapshot {
         job: job(id(0x9f_3c41)),
         resumed: None,
     };
-    tell(&mut story, 0, Event::Snapshot(Box::new(snapshot)));
+    tell(&mut story, 0, &Event::Snapshot(Box::new(snapshot)));
     tell(
         &mut story,
         0,
-        Event::Succeeded(Box::new(succeeded(0x9f_3c41))),
+        &Event::Succeeded(Box::new(succeeded(0x9f_3c41))),
     );
     finish(story);
     assert_eq!(
@@ -114,8 +108,8 @@ fn several_jobs_are_told_apart_and_their_paths_come_in_the_order_they_were_named
     let (mut story, captured) = story(Audience::Person, 2);
     story.accepted(0, job(id(0xa)), true);
     story.accepted(1, job(id(0xb)), true);
-    tell(&mut story, 1, Event::Succeeded(Box::new(succeeded(0xb))));
-    tell(&mut story, 0, Event::Succeeded(Box::new(succeeded(0xa))));
+    tell(&mut story, 1, &Event::Succeeded(Box::new(succeeded(0xb))));
+    tell(&mut story, 0, &Event::Succeeded(Box::new(succeeded(0xa))));
     finish(story);
     let told = captured.err.text();
     assert!(told.contains("gpu1 00000b: done, 142.3 GB"), "{told}");
@@ -132,7 +126,7 @@ fn a_failure_says_why_what_next_and_the_code_with_the_hive_in_its_commands() {
             .with_reason("account alice has no access yet")
             .with_hint("accept the terms, then keeper job retry 2b8e07"),
     );
-    tell(&mut story, 0, Event::Failed(Box::new(failed)));
+    tell(&mut story, 0, &Event::Failed(Box::new(failed)));
     assert_eq!(
         captured.err.text().lines().collect::<Vec<_>>(),
         [
@@ -152,9 +146,9 @@ fn a_program_gets_each_event_as_a_line_and_the_job_as_the_last() {
         job: job(id(1)),
         resumed: None,
     };
-    tell(&mut story, 0, Event::Snapshot(Box::new(snapshot)));
+    tell(&mut story, 0, &Event::Snapshot(Box::new(snapshot)));
     let done = succeeded(1);
-    tell(&mut story, 0, Event::Succeeded(Box::new(done.clone())));
+    tell(&mut story, 0, &Event::Succeeded(Box::new(done.clone())));
     finish(story);
     let lines: Vec<serde_json::Value> = captured
         .out
@@ -179,12 +173,9 @@ fn a_cancelled_job_says_what_is_kept_and_how_to_go_on() {
     cancelled.state = JobState::Cancelled.into();
     cancelled.partial_bytes_kept = 85_500_000_000;
     cancelled.progress.bytes_total = Some(142_300_000_000);
-    let followed = Followed::Event {
-        id: 9,
-        event: Event::Cancelled(Box::new(cancelled)),
-    };
+    let event = Event::Cancelled(Box::new(cancelled));
     let since_cancel = Some(Duration::from_millis(210));
-    story.followed(0, &followed, since_cancel, Instant::now());
+    story.event(0, 9, &event, since_cancel, Instant::now());
     assert_eq!(
         captured.err.text().lines().collect::<Vec<_>>(),
         [
@@ -199,6 +190,7 @@ fn a_cancelled_job_says_what_is_kept_and_how_to_go_on() {
 #[test]
 fn leaving_says_what_becomes_of_each_job_and_how_to_reach_it() {
     let (mut left, captured) = story(Audience::QuietPerson, 1);
+    left.accepted(0, job(id(0x9f_3c41)), true);
     let unended = [Some(id(0x9f_3c41)), None];
     left.leaving(Leaving::CancelUnconfirmed(Signal::Interrupt), &unended);
     left.leaving(Leaving::Detached, &unended[..1]);
@@ -227,10 +219,10 @@ fn a_paused_job_says_how_to_resume_it_and_that_it_stays_paused_when_left() {
             attempt: 1,
         })
     };
-    tell(&mut story, 0, moved_to(JobState::Paused));
+    tell(&mut story, 0, &moved_to(JobState::Paused));
     let unended = [Some(id(0x9f_3c41))];
     story.leaving(Leaving::Detached, &unended);
-    tell(&mut story, 0, moved_to(JobState::Queued));
+    tell(&mut story, 0, &moved_to(JobState::Queued));
     assert_eq!(
         captured.err.text().lines().skip(1).collect::<Vec<_>>(),
         [
@@ -242,30 +234,84 @@ fn a_paused_job_says_how_to_resume_it_and_that_it_stays_paused_when_left() {
     );
 }
 
-#[test]
-fn a_local_hive_that_does_not_run_is_told_once_with_the_way_to_start_it() {
-    let (mut story, captured) = story(Audience::Person, 1);
+fn local(jobs: usize) -> (Story, Captured) {
+    let (mut story, captured) = story(Audience::Person, jobs);
     story.hive.is_local = true;
     story.hive.flag = None;
+    (story, captured)
+}
+
+#[test]
+fn a_stopped_local_hive_is_told_once_with_the_way_to_start_it() {
+    let (mut story, captured) = local(1);
     story.accepted(0, job(id(0x9f_3c41)), true);
     let now = Instant::now();
-    for reason in [
-        ConnectionLoss::Closed,
-        ConnectionLoss::Refused,
-        ConnectionLoss::Refused,
-    ] {
-        let retry_in = Duration::from_secs(1);
-        story.followed(0, &Followed::ConnectionLost { reason, retry_in }, None, now);
+    story.lost(0, false, now);
+    for _ in 0..2 {
+        story.lost(0, true, now);
+        story.hive_is_gone(0, "was stopped");
     }
     assert_eq!(
         captured.err.text().lines().skip(1).collect::<Vec<_>>(),
         [
             "gpu1: connection lost, the job goes on, trying again",
-            "gpu1: the hive does not run any more; the job goes on when it runs again: keeper hive start",
+            "gpu1: the hive was stopped; the job goes on when it runs again: keeper hive start",
         ]
     );
     let later = now + Duration::from_secs(12);
     assert_eq!(story.jobs[0].status(later), "hive not running for 12 s");
+}
+
+#[test]
+fn a_hive_that_died_and_runs_again_is_told_for_all_jobs_at_once() {
+    let (mut story, captured) = local(2);
+    for index in 0..2 {
+        story.lost(index, true, Instant::now());
+    }
+    story.hive_started_again(1);
+    let told = captured.err.text();
+    assert_eq!(
+        told.lines().last(),
+        Some("gpu1: the hive had died, started it again (1 of 5)")
+    );
+    assert!(!told.contains("goes on"), "{told}");
+}
+
+#[test]
+fn a_hive_that_does_not_come_back_is_told_once_for_all_jobs() {
+    let (mut story, captured) = local(2);
+    let failure = Failure::new(3, "hive_unreachable", "the hive has died again", "read it");
+    for index in 0..2 {
+        story.refused(index, failure.clone());
+    }
+    assert_eq!(
+        captured.err.text().lines().collect::<Vec<_>>(),
+        ["The hive has died again", "  Next   read it"]
+    );
+}
+
+#[test]
+fn what_a_job_does_while_nothing_is_heard_of_it_is_said_as_it_is() {
+    for (state, said) in [
+        (JobState::Running, "the job goes on"),
+        (JobState::Queued, "the job stays in the queue"),
+        (JobState::Pausing, "the job is being paused"),
+        (JobState::Paused, "the job stays paused"),
+        (JobState::Cancelling, "the job is being cancelled"),
+    ] {
+        let (mut story, captured) = story(Audience::Person, 1);
+        let mut job = job(id(1));
+        job.state = state.into();
+        story.accepted(0, job, true);
+        let now = Instant::now();
+        story.lost(0, false, now);
+        let lost = format!("gpu1: connection lost, {said}, trying again");
+        assert_eq!(captured.err.text().lines().last(), Some(lost.as_str()));
+        assert_eq!(
+            story.jobs[0].status(now),
+            format!("not connected for 0 s, {said}, trying again")
+        );
+    }
 }
 
 #[test]

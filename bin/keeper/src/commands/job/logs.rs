@@ -1,0 +1,203 @@
+//! `keeper job logs`: prints what happened to jobs, and goes on with what happens if that is wanted.
+
+mod line;
+
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, BoxStream, SelectAll},
+};
+use hive_api::{Event, Job};
+
+use self::line::line_of;
+use crate::{
+    app::App,
+    exit_code::{self, Ending},
+    failure::Failure,
+    hives::Hive,
+    job_reference,
+    signals::{Signal, Signals},
+    track::{Start, Tracked, Tracker},
+    ui::{Tone, screens},
+};
+
+/// Something about the job with this place among the named ones.
+type Tracks = BoxStream<'static, (usize, Tracked)>;
+
+pub(in crate::commands) async fn run(
+    app: &App,
+    names: &[String],
+    follow: bool,
+) -> Result<Ending, Failure> {
+    let mut signals = Signals::listen()?;
+    let hive = app.hive_of_jobs(names).await?;
+    let jobs = job_reference::resolve_all(app, &hive, names).await?;
+    let tracks = open(app, &hive, &jobs, follow).await?;
+    let mut logs = Logs {
+        app,
+        hive: &hive,
+        ended: vec![false; jobs.len()],
+        jobs,
+        told: Vec::new(),
+        codes: Vec::new(),
+    };
+    let interrupted = tokio::select! {
+        // A signal is never kept waiting by a stream that always has something.
+        biased;
+        signal = signals.next() => Some(signal),
+        () = logs.print(tracks) => None,
+    };
+    Ok(match interrupted {
+        Some(signal) => logs.leave(signal),
+        None => Ending::Code(exit_code::worst(logs.codes)),
+    })
+}
+
+/// The logs from their beginnings: one after the other, or all at once where they are followed to their ends.
+async fn open(app: &App, hive: &Hive, jobs: &[Job], follow: bool) -> Result<Tracks, Failure> {
+    let tracker = Tracker::new(app, hive);
+    let mut tracks = Vec::with_capacity(jobs.len());
+    for (index, job) in jobs.iter().enumerate() {
+        let start = hive.client.log_start(job.job_id).await;
+        let start = start.map_err(|error| Failure::of_client(hive, &error))?;
+        if start > 0 {
+            let short = job.job_id.short();
+            let line = format!(
+                "The log of {short} was long: what came before event {} is not kept",
+                start + 1
+            );
+            app.printer.story_in(Tone::Warning, &line);
+        }
+        let track = tracker.track(Start::Replay(job.job_id, start));
+        let track = if follow {
+            track
+        } else {
+            logged_so_far(track).boxed()
+        };
+        tracks.push(track.map(move |tracked| (index, tracked)).boxed());
+    }
+    Ok(if follow {
+        tracks.into_iter().collect::<SelectAll<_>>().boxed()
+    } else {
+        stream::iter(tracks).flatten().boxed()
+    })
+}
+
+/// A track until the last event that was logged when it began.
+fn logged_so_far(
+    track: impl Stream<Item = Tracked> + Unpin + Send,
+) -> impl Stream<Item = Tracked> + Send {
+    let begin = (track, None, false);
+    stream::unfold(begin, |(mut track, mut last, is_over)| async move {
+        if is_over {
+            return None;
+        }
+        let tracked = track.next().await?;
+        let is_over = match &tracked {
+            Tracked::Event { id, event } => {
+                if let Event::Snapshot(snapshot) = event {
+                    last.get_or_insert(snapshot.job.sequence);
+                }
+                last.is_some_and(|last| *id >= last)
+            }
+            _ => false,
+        };
+        Some((tracked, (track, last, is_over)))
+    })
+}
+
+/// The logs that are printed.
+struct Logs<'a> {
+    app: &'a App,
+    hive: &'a Hive,
+    jobs: Vec<Job>,
+    ended: Vec<bool>,
+    /// What was said since the last connection.
+    told: Vec<&'static str>,
+    codes: Vec<u8>,
+}
+
+impl Logs<'_> {
+    async fn print(&mut self, mut tracks: Tracks) {
+        while let Some((index, tracked)) = tracks.next().await {
+            self.take(index, tracked);
+        }
+    }
+
+    fn take(&mut self, index: usize, tracked: Tracked) {
+        match tracked {
+            Tracked::Event { id, event } => self.event(index, id, &event),
+            Tracked::Lost { .. } => self.say_once("connection lost, trying again"),
+            Tracked::HiveStopped => self.say_once("the hive was stopped, trying again"),
+            Tracked::HiveDied => self.say_once("the hive has died, trying again"),
+            Tracked::HiveStartedAgain(times) => {
+                self.say(&screens::started_again(times));
+            }
+            Tracked::Reconnected(_) => {
+                self.told.clear();
+                self.say("connected again");
+            }
+            Tracked::Failed(failure) => {
+                failure.tell(&self.app.printer);
+                self.ended[index] = true;
+                self.codes.push(failure.exit);
+            }
+            Tracked::Accepted(_) => {}
+        }
+    }
+
+    fn event(&mut self, index: usize, id: u64, event: &Event) {
+        match event {
+            Event::Snapshot(snapshot) => {
+                if snapshot.resumed == Some(false) {
+                    self.say("some events of the log are not kept any more");
+                }
+                self.jobs[index] = snapshot.job.clone();
+                return;
+            }
+            Event::Progress(_) | Event::Heartbeat(_) => return,
+            Event::State(change) => self.jobs[index].state = change.state.clone(),
+            Event::Succeeded(job) | Event::Failed(job) | Event::Cancelled(job) => {
+                self.jobs[index] = (**job).clone();
+                self.ended[index] = true;
+            }
+            Event::Phase(_) | Event::Log(_) | Event::Unknown { .. } => {}
+        }
+        let is_many = self.jobs.len() > 1;
+        let job_id = self.jobs[index].job_id;
+        let printer = &self.app.printer;
+        if printer.settings().is_json() {
+            printer.event(id, event, is_many.then_some(job_id));
+        } else if let Some(line) = line_of(event) {
+            let which = if is_many {
+                format!("{}  ", job_id.short())
+            } else {
+                String::new()
+            };
+            printer.data(&format!("{which}{line}"));
+        }
+    }
+
+    /// Says what stays true at every further try.
+    fn say_once(&mut self, line: &'static str) {
+        if !self.told.contains(&line) {
+            self.told.push(line);
+            self.say(line);
+        }
+    }
+
+    fn say(&self, line: &str) {
+        let line = format!("{}: {line}", self.hive.name);
+        self.app.printer.story_in(Tone::Warning, &line);
+    }
+
+    /// Whoever only looks leaves the jobs as they are, and says so.
+    fn leave(&self, signal: Signal) -> Ending {
+        let unended = self.jobs.iter().zip(&self.ended);
+        for (job, _) in unended.filter(|(job, ended)| !**ended && !job.state.has_ended()) {
+            for line in screens::left(self.hive, job) {
+                self.app.printer.must_know(Tone::Plain, &line);
+            }
+        }
+        Ending::Signal(signal.number())
+    }
+}
