@@ -66,9 +66,10 @@ fn what_of(job: &Job) -> String {
     }
 }
 
-/// Asks on a terminal whether to go on; elsewhere nobody can answer, so `--yes` must have been given.
+/// Asks a person on a terminal whether to go on; else nobody can answer, so `--yes` must have been given.
 async fn confirm(app: &App, question: &str) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() || !app.printer.settings().terminal {
+    let settings = app.printer.settings();
+    if !io::stdin().is_terminal() || !settings.terminal || settings.is_json() {
         return Err(Failure::usage(
             format!("nobody can be asked here: {question}"),
             "add --yes to go on without being asked",

@@ -106,8 +106,8 @@ impl Story {
         if std::mem::replace(&mut self.hive_told_gone, true) {
             return;
         }
-        let fate = match &self.jobs[..] {
-            [_] => screens::with_the_next_hive(self.jobs[index].job.as_ref()),
+        let fate = match self.jobs.iter().filter(|job| !job.has_ended).count() {
+            1 => screens::with_the_next_hive(self.jobs[index].job.as_ref()),
             _ => "its jobs are kept until it runs again",
         };
         let start = self.hive.command("hive start");
@@ -272,8 +272,12 @@ impl Story {
     pub(super) fn leaving(&mut self, leaving: Leaving, unended: &[Option<JobId>]) {
         self.close_bars();
         for job in unended {
-            let lines = match (job.and_then(|id| self.shown(id)), leaving) {
+            let shown = job.and_then(|id| self.shown(id));
+            let lines = match (shown.and_then(|shown| shown.job.as_ref()), leaving) {
                 (None, _) => screens::left_before_accepted(&self.hive),
+                (Some(job), _) if shown.is_some_and(|shown| shown.hive_is_gone) => {
+                    screens::left_without_hive(&self.hive, job)
+                }
                 (Some(job), Leaving::CancelUnconfirmed(_)) => {
                     screens::left_before_cancelled(&self.hive, job, None)
                 }
@@ -299,10 +303,9 @@ impl Story {
         self.print_results();
     }
 
-    /// The job with this id, as far as is known.
-    fn shown(&self, id: JobId) -> Option<&Job> {
-        let jobs = self.jobs.iter().filter_map(|shown| shown.job.as_ref());
-        jobs.into_iter().find(|job| job.job_id == id)
+    fn shown(&self, id: JobId) -> Option<&Shown> {
+        let is_it = |shown: &&Shown| shown.job.as_ref().is_some_and(|job| job.job_id == id);
+        self.jobs.iter().find(is_it)
     }
 
     /// Where the models are, in the order in which they were named.

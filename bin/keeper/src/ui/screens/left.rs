@@ -79,6 +79,16 @@ pub(crate) fn left_before_cancelled(
     ]
 }
 
+/// keeper leaves a job whose hive, that of this machine, does not run.
+pub(crate) fn left_without_hive(hive: &Hive, job: &Job) -> [String; 2] {
+    let (name, short) = (&hive.name, job.job_id.short());
+    let fate = with_the_next_hive(Some(job));
+    [
+        format!("Left {name}, where no hive runs: {fate}"),
+        way(hive, "Cancel", &format!("job cancel {short}")),
+    ]
+}
+
 /// keeper leaves before it knows whether the hive has the job.
 pub(crate) fn left_before_accepted(hive: &Hive) -> [String; 2] {
     let name = &hive.name;

@@ -41,6 +41,7 @@ struct JobBars {
 /// One file's bar.
 struct FileBar {
     bar: ProgressBar,
+    bar_columns: u64,
     bytes_total: Option<u64>,
     is_verified: bool,
 }
@@ -73,7 +74,7 @@ impl Bars {
             bars.clear();
             return;
         }
-        if shown.job.as_ref().is_some_and(is_at_rest) {
+        if shown.lost_since.is_some() || shown.job.as_ref().is_some_and(is_at_rest) {
             bars.keep_verified();
         }
         let is_downloading = shown.job.as_ref().filter(|job| is_downloading(job));
@@ -118,12 +119,15 @@ impl JobBars {
             }
             keeps
         });
+        let bar_columns = bar_columns();
         for file in active() {
             let bar = self.files.entry(file.index).or_insert_with(|| FileBar {
-                bar: area.insert_before(&self.total, file_line()),
+                bar: area.insert_before(&self.total, file_line(bar_columns)),
+                bar_columns,
                 bytes_total: None,
                 is_verified: false,
             });
+            bar.fit(bar_columns);
             bar.draw(file, progress.files_total);
         }
     }
@@ -151,6 +155,14 @@ impl JobBars {
 }
 
 impl FileBar {
+    /// Follows the terminal when it becomes narrow or wide.
+    fn fit(&mut self, bar_columns: u64) {
+        if self.bar_columns != bar_columns {
+            self.bar_columns = bar_columns;
+            style_of_file(&self.bar, bar_columns);
+        }
+    }
+
     fn draw(&mut self, file: &FileProgress, of: u32) {
         self.is_verified = false;
         self.bytes_total = file.bytes_total;
@@ -187,19 +199,24 @@ fn text_line() -> ProgressBar {
     bar
 }
 
-fn file_line() -> ProgressBar {
+fn file_line(bar_columns: u64) -> ProgressBar {
     let bar = ProgressBar::new(1);
+    style_of_file(&bar, bar_columns);
+    bar
+}
+
+fn style_of_file(bar: &ProgressBar, bar_columns: u64) {
+    let template = format!("  {{prefix:<7}} {{bar:{bar_columns}}}  {{wide_msg}}");
+    style(bar, &template);
+}
+
+fn bar_columns() -> u64 {
     let is_narrow = tcgetwinsize(io::stderr()).is_ok_and(|size| size.ws_col < NARROW);
-    let columns = if is_narrow {
+    if is_narrow {
         NARROW_BAR_COLUMNS
     } else {
         BAR_COLUMNS
-    };
-    style(
-        &bar,
-        &format!("  {{prefix:<7}} {{bar:{columns}}}  {{wide_msg}}"),
-    );
-    bar
+    }
 }
 
 fn style(bar: &ProgressBar, template: &str) {

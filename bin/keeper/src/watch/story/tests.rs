@@ -263,6 +263,22 @@ fn a_stopped_local_hive_is_told_once_with_the_way_to_start_it() {
 }
 
 #[test]
+fn leaving_while_no_hive_runs_claims_no_running_job() {
+    let (mut story, captured) = local(1);
+    story.accepted(0, job(id(0x9f_3c41)), true);
+    story.lost(0, true, Instant::now());
+    let unended = [Some(id(0x9f_3c41))];
+    story.leaving(Leaving::CancelTimedOut(Signal::Interrupt), &unended);
+    assert_eq!(
+        captured.err.text().lines().skip(2).collect::<Vec<_>>(),
+        [
+            "Left gpu1, where no hive runs: the job goes on when it runs again",
+            "  Cancel    keeper job cancel 9f3c41",
+        ]
+    );
+}
+
+#[test]
 fn a_hive_that_died_and_runs_again_is_told_for_all_jobs_at_once() {
     let (mut story, captured) = local(2);
     for index in 0..2 {
