@@ -12,7 +12,7 @@ use std::{collections::VecDeque, time::Duration};
 use futures_util::{
     FutureExt, StreamExt,
     future::BoxFuture,
-    stream::{BoxStream, FuturesUnordered, SelectAll},
+    stream::{self, BoxStream, FuturesUnordered, SelectAll},
 };
 use hive_api::{Job, JobId};
 use hive_client::{CancelJob, ClientError};
@@ -37,6 +37,8 @@ use crate::{
 
 /// How long a cancelled job may take to its last event before keeper leaves.
 const CANCEL_LIMIT: Duration = Duration::from_secs(5);
+/// How often the places of queued jobs are asked for: no event tells that those before them have gone.
+const LOOK_AT_QUEUE_EVERY: Duration = Duration::from_secs(5);
 /// How often figures that change by themselves are drawn anew.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -56,6 +58,14 @@ enum Next {
     LeaveKey,
     Deadline,
     Tick,
+    Queue(Vec<Job>),
+}
+
+/// The look at the jobs that wait for a slot.
+struct Queue {
+    next_look: Instant,
+    /// The jobs as they are; one that cannot be had is left out.
+    answer: Option<BoxFuture<'static, Vec<Job>>>,
 }
 
 /// Jobs that are followed together.
@@ -70,6 +80,7 @@ struct Watch<'a> {
     signals: Signals,
     keys: Keys,
     tick: Interval,
+    queue: Queue,
     /// When the first cancel was asked for.
     cancelled_at: Option<Instant>,
 }
@@ -100,6 +111,10 @@ pub(crate) async fn watch(
         signals,
         keys,
         tick,
+        queue: Queue {
+            next_look: Instant::now() + LOOK_AT_QUEUE_EVERY,
+            answer: None,
+        },
         cancelled_at: None,
     };
     let tracker = Tracker::new(app, hive);
@@ -126,6 +141,11 @@ impl Watch<'_> {
                 Next::Deadline => Some(Input::Deadline),
                 Next::Tick => {
                     self.story.tick(Instant::now());
+                    self.look_at_queue();
+                    None
+                }
+                Next::Queue(jobs) => {
+                    self.story.places(&jobs);
                     None
                 }
             };
@@ -158,6 +178,7 @@ impl Watch<'_> {
                     Next::Deadline
                 }
                 _ = self.tick.tick() => Next::Tick,
+                jobs = self.queue.answered() => Next::Queue(jobs),
                 Some((index, cancelled)) = self.cancels.next() => match cancelled {
                     Ok(_) => continue,
                     Err(error) => Next::CancelFailed(index, error),
@@ -215,6 +236,23 @@ impl Watch<'_> {
         }
     }
 
+    fn look_at_queue(&mut self) {
+        let waiting = self.story.queued();
+        if waiting.is_empty() || Instant::now() < self.queue.next_look {
+            return;
+        }
+        self.queue.next_look = Instant::now() + LOOK_AT_QUEUE_EVERY;
+        let client = self.hive.client.clone();
+        let look = async move {
+            let jobs = stream::iter(waiting).then(|id| {
+                let client = client.clone();
+                async move { client.job(id).await.ok() }
+            });
+            jobs.filter_map(std::future::ready).collect().await
+        };
+        self.queue.answer = Some(look.boxed());
+    }
+
     fn cancel(&mut self, jobs: VecDeque<JobId>, signal: Signal) {
         self.cancelled_at.get_or_insert_with(Instant::now);
         self.story.cancelling(&jobs, signal);
@@ -237,6 +275,20 @@ impl Watch<'_> {
     fn finish(mut self, outcome: Outcome) -> Ending {
         self.story.finished(outcome);
         outcome.ending()
+    }
+}
+
+impl Queue {
+    /// Waits for the answer, for ever where none is asked for.
+    async fn answered(&mut self) -> Vec<Job> {
+        match &mut self.answer {
+            Some(answer) => {
+                let jobs = answer.await;
+                self.answer = None;
+                jobs
+            }
+            None => std::future::pending().await,
+        }
     }
 }
 

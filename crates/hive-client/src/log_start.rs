@@ -5,7 +5,7 @@
 use futures_util::StreamExt;
 use hive_api::{Event, JobId};
 
-use crate::{ClientError, Followed, HiveClient};
+use crate::{ClientError, ConnectionLoss, Followed, HiveClient};
 
 impl HiveClient {
     /// The number after which every logged event of the job is kept: zero where nothing of its log was dropped.
@@ -25,21 +25,25 @@ impl HiveClient {
     }
 
     async fn reaches_back_to(&self, job_id: JobId, position: u64) -> Result<Reach, ClientError> {
-        let mut stream = self.follow_after(job_id, position);
-        while let Some(item) = stream.next().await {
-            match item? {
-                Followed::Event {
-                    event: Event::Snapshot(snapshot),
-                    ..
-                } if snapshot.resumed == Some(false) => {
-                    let sequence = snapshot.job.sequence;
-                    return Ok(Reach::Gone { sequence });
-                }
-                Followed::Event { .. } => return Ok(Reach::Kept),
-                Followed::ConnectionLost { .. } | Followed::Reconnected { .. } => {}
-            }
+        let first = self.follow_after(job_id, position).next().await;
+        match first.transpose()? {
+            Some(Followed::Event {
+                event: Event::Snapshot(snapshot),
+                ..
+            }) if snapshot.resumed == Some(false) => Ok(Reach::Gone {
+                sequence: snapshot.job.sequence,
+            }),
+            // A question with one answer: whoever asked decides whether to ask again.
+            Some(Followed::ConnectionLost { reason, .. }) => Err(self.unanswered(&reason)),
+            Some(Followed::Event { .. } | Followed::Reconnected { .. }) | None => Ok(Reach::Kept),
         }
-        Ok(Reach::Kept)
+    }
+
+    fn unanswered(&self, reason: &ConnectionLoss) -> ClientError {
+        ClientError::AnswerLost {
+            hive: self.inner.hive.clone(),
+            source: reason.to_string().into(),
+        }
     }
 }
 

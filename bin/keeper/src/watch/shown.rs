@@ -192,6 +192,22 @@ impl Shown {
         }
     }
 
+    /// Whether it has a place in the queue to be asked for.
+    pub(super) fn waits_for_a_slot(&self) -> bool {
+        let state = self.job.as_ref().map(|job| &job.state);
+        self.lost_since.is_none() && state == Some(&Open::Known(JobState::Queued))
+    }
+
+    /// Takes over the place in the queue of this job as it was asked for; what its events tell besides is newer.
+    pub(super) fn place(&mut self, asked: &Job) {
+        if let Some(job) = &mut self.job
+            && job.job_id == asked.job_id
+            && job.state == asked.state
+        {
+            job.queue_position = asked.queue_position;
+        }
+    }
+
     /// Where the job is, in one line: `downloading 24.0 %, 34.2 of 142.3 GB, 116 MB/s, 16 min left, last byte 0 s`.
     pub(super) fn status(&self, now: Instant) -> String {
         if let Some(since) = self.lost_since {

@@ -221,6 +221,22 @@ impl Story {
         }
     }
 
+    /// The jobs that wait for a slot, as far as is known.
+    pub(super) fn queued(&self) -> Vec<JobId> {
+        let queued = self.jobs.iter().filter(|shown| shown.waits_for_a_slot());
+        let jobs = queued.filter_map(|shown| shown.job.as_ref());
+        jobs.map(|job| job.job_id).collect()
+    }
+
+    /// The hive was asked for the places of queued jobs.
+    pub(super) fn places(&mut self, jobs: &[Job]) {
+        for job in jobs {
+            for shown in &mut self.jobs {
+                shown.place(job);
+            }
+        }
+    }
+
     /// A second has passed.
     pub(super) fn tick(&mut self, now: Instant) {
         for index in 0..self.jobs.len() {

@@ -206,6 +206,14 @@ async fn the_start_of_a_log_whose_first_lines_were_dropped_is_found() {
 }
 
 #[tokio::test]
+async fn the_start_of_a_log_is_not_asked_for_for_ever() {
+    let hive = ScriptedHive::start(vec![Step::LogFrom(4), Step::Close]).await;
+    let error = hive.client.log_start(job().job_id).await.unwrap_err();
+    assert!(matches!(error, ClientError::AnswerLost { .. }), "{error:?}");
+    assert_eq!(hive.requests().len(), 2);
+}
+
+#[tokio::test]
 async fn a_unix_socket_is_followed_the_same_way() {
     let folder = tempfile::tempdir().unwrap();
     let hive = ScriptedHive::start_on_socket(

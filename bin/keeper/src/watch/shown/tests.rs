@@ -135,6 +135,23 @@ fn a_queued_job_says_its_place() {
     assert_eq!(shown.status(now), "queued, place 2");
 }
 
+#[test]
+fn a_place_that_was_asked_for_is_shown_while_the_job_is_queued() {
+    let (mut shown, now) = shown();
+    let mut asked = shown.job.clone().unwrap();
+    asked.state = JobState::Queued.into();
+    asked.queue_position = Some(3);
+    shown.place(&asked);
+    assert!(shown.status(now).starts_with("downloading"));
+    assert!(!shown.waits_for_a_slot());
+
+    let _ = shown.absorb(&moved_to(JobState::Queued), now);
+    assert_eq!(shown.status(now), "queued");
+    assert!(shown.waits_for_a_slot());
+    shown.place(&asked);
+    assert_eq!(shown.status(now), "queued, place 3");
+}
+
 fn moved_to(state: JobState) -> Event {
     Event::State(StateEvent {
         sequence: 3,

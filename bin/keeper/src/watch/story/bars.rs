@@ -49,10 +49,11 @@ struct FileBar {
 impl Bars {
     pub(super) fn new(printer: &Printer, jobs: usize, hint: &'static str) -> Self {
         let area = printer.bars().clone();
+        let (has_name, files_max) = lines_of_each(jobs, rows());
         let of_each = (0..jobs).map(|_| JobBars {
-            name: (jobs > 1).then(|| area.add(text_line())),
+            name: has_name.then(|| area.add(text_line())),
             files: BTreeMap::new(),
-            files_max: (FILES_MAX / jobs).max(1),
+            files_max,
             total: area.add(text_line()),
         });
         let jobs = of_each.collect();
@@ -67,6 +68,7 @@ impl Bars {
 
     /// Brings one job's bars up to date.
     pub(super) fn draw(&mut self, index: usize, shown: &Shown, now: Instant) {
+        let is_many = self.jobs.len() > 1;
         let Some(bars) = self.jobs.get_mut(index) else {
             return;
         };
@@ -89,7 +91,11 @@ impl Bars {
             let which = format!("{}  {}", shown.short(), shown.what);
             name.set_message(clean(&which).into_owned());
         }
-        let line = format!("  {:<7} {line}", "Total");
+        let first = match &bars.name {
+            None if is_many => shown.short(),
+            None | Some(_) => "Total".to_owned(),
+        };
+        let line = format!("  {first:<7} {line}");
         bars.total.set_message(clean(&line).into_owned());
     }
 
@@ -210,6 +216,25 @@ fn style_of_file(bar: &ProgressBar, bar_columns: u64) {
     style(bar, &template);
 }
 
+/// Whether each job has a line with its name, and how many files it shows at most: what does not fit on the terminal is
+/// not drawn, and a job's total must be.
+fn lines_of_each(jobs: usize, rows: usize) -> (bool, usize) {
+    // The line of keys, and one for the cursor.
+    let room = rows.saturating_sub(2) / jobs;
+    let has_name = jobs > 1 && room >= 2;
+    let others = 1 + usize::from(has_name);
+    (
+        has_name,
+        (FILES_MAX / jobs).min(room.saturating_sub(others)),
+    )
+}
+
+/// The height of the terminal; that of old where it tells none.
+fn rows() -> usize {
+    let size = tcgetwinsize(io::stderr()).map(|size| usize::from(size.ws_row));
+    size.ok().filter(|rows| *rows > 0).unwrap_or(24)
+}
+
 fn bar_columns() -> u64 {
     let is_narrow = tcgetwinsize(io::stderr()).is_ok_and(|size| size.ws_col < NARROW);
     if is_narrow {
@@ -223,5 +248,19 @@ fn style(bar: &ProgressBar, template: &str) {
     // The templates above are constants; with a wrong one the default style would still show the figures.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("##-"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_job_has_its_total_on_the_terminal_and_files_take_what_is_left() {
+        assert_eq!(lines_of_each(1, 24), (false, 12));
+        assert_eq!(lines_of_each(1, 8), (false, 5));
+        assert_eq!(lines_of_each(3, 24), (true, 4));
+        assert_eq!(lines_of_each(10, 24), (true, 0));
+        assert_eq!(lines_of_each(20, 24), (false, 0));
     }
 }
