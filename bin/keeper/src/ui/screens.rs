@@ -153,6 +153,18 @@ pub(crate) fn short_commit(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
 }
 
+/// Our own sentences begin small after the name of the hive; names keep their spelling.
+pub(crate) fn after_a_name(line: &str) -> String {
+    const OURS: [&str; 3] = ["Done: ", "Chose ", "Left "];
+    match OURS.iter().find(|start| line.starts_with(**start)) {
+        Some(start) => {
+            let small = start.to_lowercase().replace("done: ", "done, ");
+            small + &line[start.len()..]
+        }
+        None => line.to_owned(),
+    }
+}
+
 /// A sentence that begins in upper case.
 pub(crate) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();

@@ -90,7 +90,7 @@ impl Story {
                 let meanwhile = screens::meanwhile(self.jobs[index].job.as_ref());
                 format!("connection lost, {meanwhile}, trying again")
             };
-            self.say(index, Tone::Warning, &line);
+            self.say_own(index, Tone::Warning, &line);
         }
         self.draw(index);
     }
@@ -168,14 +168,14 @@ impl Story {
                 let resume = format!("job resume {}", self.jobs[index].short());
                 let resume = self.hive.command(&resume);
                 let line = format!("paused; it goes on when it is resumed: {resume}");
-                self.say(index, Tone::Plain, &line);
+                self.say_own(index, Tone::Plain, &line);
             }
-            Word::Resumed => self.say(index, Tone::Plain, "resumed"),
+            Word::Resumed => self.say_own(index, Tone::Plain, "resumed"),
             Word::Reconnected { after, missed } => {
                 let time = format::whole_duration(after.as_secs());
                 let events = if missed { "some events" } else { "no event" };
                 let line = format!("connected again after {time}, {events} missed");
-                self.say(index, Tone::Plain, &line);
+                self.say_own(index, Tone::Plain, &line);
             }
         }
     }
@@ -341,14 +341,27 @@ impl Story {
         let shown = &self.jobs[index];
         let is_many = self.jobs.len() > 1;
         let line = match (self.bars.is_some(), is_many) {
-            (true, false) => screens::capitalised(line),
-            (true, true) => format!("{}: {}", shown.short(), lowercased(line)),
-            (false, false) => format!("{}: {}", self.hive.name, lowercased(line)),
+            (true, false) => line.to_owned(),
+            (true, true) => format!("{}: {}", shown.short(), screens::after_a_name(line)),
+            (false, false) => format!("{}: {}", self.hive.name, screens::after_a_name(line)),
             (false, true) => {
-                format!("{} {}: {}", self.hive.name, shown.short(), lowercased(line))
+                format!(
+                    "{} {}: {}",
+                    self.hive.name,
+                    shown.short(),
+                    screens::after_a_name(line)
+                )
             }
         };
         self.printer.story_in(tone, &line);
+    }
+
+    /// A sentence of keeper's own about a job; one of the hive may begin with a name, whose spelling is not ours.
+    fn say_own(&self, index: usize, tone: Tone, line: &str) {
+        match (&self.bars, self.jobs.len()) {
+            (Some(_), 1) => self.say(index, tone, &screens::capitalised(line)),
+            _ => self.say(index, tone, line),
+        }
     }
 
     /// A line about the hive and so about every job.
@@ -378,18 +391,6 @@ impl Story {
         if let Some(bars) = self.bars.take() {
             bars.close();
         }
-    }
-}
-
-/// Our own sentences begin small after the name of the hive; names keep their spelling.
-fn lowercased(line: &str) -> String {
-    const OURS: [&str; 3] = ["Done: ", "Chose ", "Left "];
-    match OURS.iter().find(|start| line.starts_with(**start)) {
-        Some(start) => {
-            let small = start.to_lowercase().replace("done: ", "done, ");
-            small + &line[start.len()..]
-        }
-        None => line.to_owned(),
     }
 }
 
