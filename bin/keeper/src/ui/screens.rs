@@ -9,8 +9,8 @@ use hive_api::{Open, Problem, Suggestion};
 pub(crate) use self::{
     ended::{cancelled, done, failed, kept},
     left::{
-        left, left_before_accepted, left_before_cancelled, left_without_hive, meanwhile,
-        started_again, with_the_next_hive,
+        JOBS_WITH_THE_NEXT_HIVE, left, left_before_accepted, left_before_cancelled,
+        left_without_hive, meanwhile, started_again, with_the_next_hive,
     },
     plan::{planned, planned_in_a_log},
 };

@@ -1,6 +1,7 @@
 //! What is said while jobs are followed, for each audience.
 
 mod bars;
+mod leaving;
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -10,7 +11,6 @@ use tokio::time::Instant;
 
 use self::bars::Bars;
 use super::{
-    CANCEL_LIMIT,
     course::{Leaving, Outcome},
     shown::{Shown, Word},
 };
@@ -108,7 +108,7 @@ impl Story {
         }
         let fate = match self.jobs.iter().filter(|job| !job.has_ended).count() {
             1 => screens::with_the_next_hive(self.jobs[index].job.as_ref()),
-            _ => "its jobs are kept until it runs again",
+            _ => screens::JOBS_WITH_THE_NEXT_HIVE,
         };
         let start = self.hive.command("hive start");
         let line = format!("the hive {how}; {fate}: {start}");
@@ -287,25 +287,8 @@ impl Story {
     /// keeper ends before the jobs do.
     pub(super) fn leaving(&mut self, leaving: Leaving, unended: &[Option<JobId>]) {
         self.close_bars();
-        for job in unended {
-            let shown = job.and_then(|id| self.shown(id));
-            let lines = match (shown.and_then(|shown| shown.job.as_ref()), leaving) {
-                (None, _) => screens::left_before_accepted(&self.hive),
-                (Some(job), _) if shown.is_some_and(|shown| shown.hive_is_gone) => {
-                    screens::left_without_hive(&self.hive, job)
-                }
-                (Some(job), Leaving::CancelUnconfirmed(_)) => {
-                    screens::left_before_cancelled(&self.hive, job, None)
-                }
-                (Some(job), Leaving::CancelTimedOut(_)) => {
-                    screens::left_before_cancelled(&self.hive, job, Some(CANCEL_LIMIT))
-                }
-                (Some(job), Leaving::JobsGoOn(_) | Leaving::Detached) => {
-                    screens::left(&self.hive, job)
-                }
-            };
-            self.block(Tone::Plain, &lines);
-        }
+        let lines = leaving::lines(&self.hive, leaving, unended, &self.jobs);
+        self.block(Tone::Plain, &lines);
         self.print_results();
     }
 
@@ -317,11 +300,6 @@ impl Story {
             self.printer.must_know(Tone::Plain, line);
         }
         self.print_results();
-    }
-
-    fn shown(&self, id: JobId) -> Option<&Shown> {
-        let is_it = |shown: &&Shown| shown.job.as_ref().is_some_and(|job| job.job_id == id);
-        self.jobs.iter().find(is_it)
     }
 
     /// Where the models are, in the order in which they were named.

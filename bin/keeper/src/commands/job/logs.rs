@@ -192,11 +192,11 @@ impl Logs<'_> {
 
     /// Whoever only looks leaves the jobs as they are, and says so.
     fn leave(&self, signal: Signal) -> Ending {
-        let unended = self.jobs.iter().zip(&self.ended);
-        for (job, _) in unended.filter(|(job, ended)| !**ended && !job.state.has_ended()) {
-            for line in screens::left(self.hive, job) {
-                self.app.printer.must_know(Tone::Plain, &line);
-            }
+        let jobs = self.jobs.iter().zip(&self.ended);
+        let unended = jobs.filter(|(job, ended)| !**ended && !job.state.has_ended());
+        let unended: Vec<&Job> = unended.map(|(job, _)| job).collect();
+        for line in screens::left(self.hive, &unended) {
+            self.app.printer.must_know(Tone::Plain, &line);
         }
         Ending::Signal(signal.number())
     }

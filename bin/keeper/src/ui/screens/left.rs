@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hive_api::{Job, JobState, Open};
 
-use crate::{hives::Hive, local_hive::STARTS_MAX};
+use crate::{hives::Hive, local_hive::STARTS_MAX, ui::format};
 
 /// `the job goes on`: what it does while nothing is heard of it.
 pub(crate) fn meanwhile(job: Option<&Job>) -> &'static str {
@@ -18,6 +18,9 @@ pub(crate) fn meanwhile(job: Option<&Job>) -> &'static str {
         }
     }
 }
+
+/// What jobs do once their hive, which does not run, runs again.
+pub(crate) const JOBS_WITH_THE_NEXT_HIVE: &str = "its jobs are kept until it runs again";
 
 /// What it does once its hive, which does not run, runs again.
 pub(crate) fn with_the_next_hive(job: Option<&Job>) -> &'static str {
@@ -45,59 +48,108 @@ fn state_of(job: Option<&Job>) -> JobState {
     }
 }
 
-/// keeper leaves a job that nobody told to stop.
-pub(crate) fn left(hive: &Hive, job: &Job) -> [String; 2] {
-    let short = job.job_id.short();
-    let (what, label, verb) = match state_of(Some(job)) {
-        JobState::Pausing | JobState::Paused => ("stays paused", "Resume", "resume"),
-        JobState::Queued => ("stays in the queue", "Watch", "watch"),
-        JobState::Cancelling => ("is being cancelled", "Watch", "watch"),
-        JobState::Running | JobState::Succeeded | JobState::Failed | JobState::Cancelled => {
-            ("goes on", "Watch", "watch")
-        }
-    };
-    [
-        format!("Left {}: job {short} {what}", hive.name),
-        way(hive, label, &format!("job {verb} {short}")),
-    ]
+/// What becomes of jobs that keeper leaves, for one of them and for several, and the command to reach them by.
+#[derive(PartialEq, Eq)]
+struct Fate {
+    one: &'static str,
+    many: &'static str,
+    label: &'static str,
+    verb: &'static str,
 }
 
-/// keeper leaves a job that was told to stop and may not have: at once, or after this time.
+impl Fate {
+    const fn of(state: JobState) -> Self {
+        let (one, many, label, verb) = match state {
+            JobState::Pausing | JobState::Paused => {
+                ("stays paused", "stay paused", "Resume", "resume")
+            }
+            JobState::Queued => ("stays in the queue", "stay in the queue", "Watch", "watch"),
+            JobState::Cancelling => (
+                "is being cancelled",
+                "are being cancelled",
+                "Watch",
+                "watch",
+            ),
+            JobState::Running | JobState::Succeeded | JobState::Failed | JobState::Cancelled => {
+                ("goes on", "go on", "Watch", "watch")
+            }
+        };
+        Self {
+            one,
+            many,
+            label,
+            verb,
+        }
+    }
+}
+
+/// keeper leaves jobs that nobody told to stop.
+pub(crate) fn left(hive: &Hive, jobs: &[&Job]) -> Vec<String> {
+    let mut groups: Vec<(Fate, Vec<&Job>)> = Vec::new();
+    for job in jobs {
+        let fate = Fate::of(state_of(Some(job)));
+        match groups.iter_mut().find(|(other, _)| *other == fate) {
+            Some((_, group)) => group.push(job),
+            None => groups.push((fate, vec![job])),
+        }
+    }
+    let lines = groups.iter().flat_map(|(fate, jobs)| {
+        let fates = if jobs.len() == 1 { fate.one } else { fate.many };
+        [
+            format!("Left {}: {} {fates}", hive.name, named(jobs)),
+            way(hive, fate.label, fate.verb, jobs),
+        ]
+    });
+    lines.collect()
+}
+
+/// keeper leaves jobs that were told to stop and may not have: at once, or after this time.
 pub(crate) fn left_before_cancelled(
     hive: &Hive,
-    job: &Job,
+    jobs: &[&Job],
     waited: Option<Duration>,
-) -> [String; 2] {
-    let (name, short) = (&hive.name, job.job_id.short());
+) -> Vec<String> {
+    let name = &hive.name;
     let happened = match waited {
         None => format!("Left before {name} answered"),
         Some(time) => format!("{name} did not confirm in {} s", time.as_secs()),
     };
-    [
-        format!("{happened}: job {short} may still run"),
-        way(hive, "Cancel", &format!("job cancel {short}")),
+    vec![
+        format!("{happened}: {} may still run", named(jobs)),
+        way(hive, "Cancel", "cancel", jobs),
     ]
 }
 
-/// keeper leaves a job whose hive, that of this machine, does not run.
-pub(crate) fn left_without_hive(hive: &Hive, job: &Job) -> [String; 2] {
-    let (name, short) = (&hive.name, job.job_id.short());
-    let fate = with_the_next_hive(Some(job));
-    [
-        format!("Left {name}, where no hive runs: {fate}"),
-        way(hive, "Cancel", &format!("job cancel {short}")),
+/// keeper leaves jobs whose hive, that of this machine, does not run.
+pub(crate) fn left_without_hive(hive: &Hive, jobs: &[&Job]) -> Vec<String> {
+    let fate = match jobs {
+        [job] => with_the_next_hive(Some(job)),
+        _ => JOBS_WITH_THE_NEXT_HIVE,
+    };
+    vec![
+        format!("Left {}, where no hive runs: {fate}", hive.name),
+        way(hive, "Cancel", "cancel", jobs),
     ]
 }
 
-/// keeper leaves before it knows whether the hive has the job.
-pub(crate) fn left_before_accepted(hive: &Hive) -> [String; 2] {
+/// keeper leaves before it knows whether the hive has a job.
+pub(crate) fn left_before_accepted(hive: &Hive) -> Vec<String> {
     let name = &hive.name;
-    [
+    vec![
         format!("Left before {name} answered: it may have accepted the job"),
-        way(hive, "Look", "job list"),
+        format!("  {:<8}  {}", "Look", hive.command("job list")),
     ]
 }
 
-fn way(hive: &Hive, label: &str, command: &str) -> String {
-    format!("  {label:<8}  {}", hive.command(command))
+fn named(jobs: &[&Job]) -> String {
+    match jobs {
+        [job] => format!("job {}", job.job_id.short()),
+        _ => format::count(jobs.len() as u64, "job"),
+    }
+}
+
+fn way(hive: &Hive, label: &str, verb: &str, jobs: &[&Job]) -> String {
+    let ids: Vec<String> = jobs.iter().map(|job| job.job_id.short()).collect();
+    let command = hive.command(&format!("job {verb} {}", ids.join(" ")));
+    format!("  {label:<8}  {command}")
 }

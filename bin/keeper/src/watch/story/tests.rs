@@ -197,10 +197,10 @@ fn leaving_says_what_becomes_of_each_job_and_how_to_reach_it() {
     assert_eq!(
         captured.err.text().lines().collect::<Vec<_>>(),
         [
-            "Left before gpu1 answered: job 9f3c41 may still run",
-            "  Cancel    keeper --hive gpu1 job cancel 9f3c41",
             "Left before gpu1 answered: it may have accepted the job",
             "  Look      keeper --hive gpu1 job list",
+            "Left before gpu1 answered: job 9f3c41 may still run",
+            "  Cancel    keeper --hive gpu1 job cancel 9f3c41",
             "Left gpu1: job 9f3c41 goes on",
             "  Watch     keeper --hive gpu1 job watch 9f3c41",
         ]
@@ -260,6 +260,30 @@ fn a_stopped_local_hive_is_told_once_with_the_way_to_start_it() {
     );
     let later = now + Duration::from_secs(12);
     assert_eq!(story.jobs[0].status(later), "hive not running for 12 s");
+}
+
+#[test]
+fn leaving_several_jobs_names_one_command_for_all_that_fare_alike() {
+    let (mut story, captured) = story(Audience::QuietPerson, 3);
+    let unended = [1, 2, 3].map(|number| Some(id(number)));
+    for (index, state) in [JobState::Running, JobState::Paused, JobState::Running]
+        .into_iter()
+        .enumerate()
+    {
+        let mut job = job(unended[index].unwrap());
+        job.state = state.into();
+        story.accepted(index, job, false);
+    }
+    story.leaving(Leaving::JobsGoOn(Signal::Interrupt), &unended);
+    assert_eq!(
+        captured.err.text().lines().collect::<Vec<_>>(),
+        [
+            "Left gpu1: 2 jobs go on",
+            "  Watch     keeper --hive gpu1 job watch 000001 000003",
+            "Left gpu1: job 000002 stays paused",
+            "  Resume    keeper --hive gpu1 job resume 000002",
+        ]
+    );
 }
 
 #[test]
