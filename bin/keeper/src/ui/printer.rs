@@ -6,7 +6,10 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use hive_api::{Event, JobId};
@@ -104,6 +107,7 @@ pub(crate) struct Printer {
     out: Arc<Mutex<Box<dyn Write + Send>>>,
     err: Arc<Mutex<Box<dyn Write + Send>>>,
     out_error: Arc<OnceLock<io::Error>>,
+    out_is_closed: Arc<AtomicBool>,
 }
 
 impl Printer {
@@ -124,6 +128,7 @@ impl Printer {
             out: Arc::new(Mutex::new(out)),
             err: Arc::new(Mutex::new(err)),
             out_error: Arc::new(OnceLock::new()),
+            out_is_closed: Arc::default(),
         }
     }
 
@@ -188,16 +193,25 @@ impl Printer {
         self.out_error.get()
     }
 
+    /// Whether whoever read stdout went away, so that nothing more on it reaches anyone.
+    pub(crate) fn out_is_closed(&self) -> bool {
+        self.out_is_closed.load(Ordering::Relaxed)
+    }
+
     fn write_out(&self, text: &str) {
         let written = self.bars.suspend(|| {
             let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
         });
-        if let Err(error) = written
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            // The first one says why.
-            let _ = self.out_error.set(error);
+        match written {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.out_is_closed.store(true, Ordering::Relaxed);
+            }
+            Err(error) => {
+                // The first one says why.
+                let _ = self.out_error.set(error);
+            }
         }
     }
 
@@ -339,8 +353,10 @@ pub(crate) mod tests {
         printer.json(&1);
         printer.must_know(Tone::Plain, "a line");
         assert!(printer.out_error().is_none());
+        assert!(printer.out_is_closed());
         let printer = failing(io::ErrorKind::StorageFull);
         printer.data("a path");
         assert!(printer.out_error().is_some());
+        assert!(!printer.out_is_closed());
     }
 }

@@ -117,9 +117,13 @@ struct Logs<'a> {
 }
 
 impl Logs<'_> {
+    /// Prints to the ends of the tracks, or until nobody reads any more.
     async fn print(&mut self, mut tracks: Tracks) {
         while let Some((index, tracked)) = tracks.next().await {
             self.take(index, tracked);
+            if self.app.printer.out_is_closed() {
+                return;
+            }
         }
     }
 
