@@ -11,6 +11,7 @@ use crate::{
     failure::Failure,
     hives::Hive,
     track::{Start, Tracked, Tracker},
+    ui::{Tone, screens},
     watch::{Role, Watched, watch},
 };
 
@@ -67,9 +68,12 @@ async fn detach(app: &App, hive: &Hive, submissions: Vec<(&str, SubmitJob)>) -> 
                     failure.tell(&app.printer);
                     codes.push(failure.exit);
                 }
+                Tracked::HiveStartedAgain(times) => {
+                    let line = format!("{}: {}", hive.name, screens::started_again(times));
+                    app.printer.story_in(Tone::Warning, &line);
+                }
                 // What comes of a job after it was accepted is not waited for.
-                Tracked::HiveStartedAgain(_)
-                | Tracked::HiveStopped
+                Tracked::HiveStopped
                 | Tracked::HiveDied
                 | Tracked::Event { .. }
                 | Tracked::Lost { .. }

@@ -1,6 +1,6 @@
 //! A logged event as a line: when, what kind, and what happened.
 
-use hive_api::{Event, Job, LogEvent, LogLevel, Open};
+use hive_api::{Event, Job, JobState, LogEvent, LogLevel, Open};
 use jiff::Timestamp;
 
 use crate::ui::screens;
@@ -10,9 +10,11 @@ pub(super) fn line_of(event: &Event) -> Option<String> {
     let (at, kind, text) = match event {
         Event::State(change) => {
             let state = change.state.as_str();
-            let text = match change.attempt {
-                0 | 1 => state.to_owned(),
-                attempt => format!("{state}, attempt {attempt}"),
+            let text = match (&change.state, change.attempt) {
+                (Open::Known(JobState::Running), attempt @ 2..) => {
+                    format!("{state}, attempt {attempt}")
+                }
+                _ => state.to_owned(),
             };
             (Some(change.at), "state", text)
         }
@@ -59,9 +61,7 @@ fn why_failed(job: &Job) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hive_api::{
-        Heartbeat, JobId, JobState, Phase, PhaseEvent, Problem, ProblemCode, StateEvent,
-    };
+    use hive_api::{Heartbeat, JobId, Phase, PhaseEvent, Problem, ProblemCode, StateEvent};
     use uuid::Uuid;
 
     use super::*;
@@ -76,13 +76,17 @@ mod tests {
         let mut failed = job(JobId::new(Uuid::from_u128(1)));
         failed.finished_at = Some(at(9_000));
         failed.error = Some(Problem::new(ProblemCode::Stalled, "no byte for 30 s"));
-        let events = [
+        let entered = |state: JobState| {
             Event::State(StateEvent {
                 sequence: 2,
                 at: at(0),
-                state: JobState::Running.into(),
+                state: state.into(),
                 attempt: 2,
-            }),
+            })
+        };
+        let events = [
+            entered(JobState::Queued),
+            entered(JobState::Running),
             Event::Phase(PhaseEvent {
                 sequence: 3,
                 at: at(7),
@@ -103,6 +107,7 @@ mod tests {
         assert_eq!(
             lines,
             [
+                "2027-01-15T08:00:00.000Z  state    queued",
                 "2027-01-15T08:00:00.000Z  state    running, attempt 2",
                 "2027-01-15T08:00:00.007Z  phase    waiting for network",
                 "2027-01-15T08:00:01.020Z  warning  file 3 of 3: no byte for 30 s",
