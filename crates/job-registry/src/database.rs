@@ -7,35 +7,31 @@
 
 mod failure;
 mod schema;
+mod writing;
 
 use std::{future::ready, path::Path, time::Duration};
 
 use hive_api::{Event, Job, JobId, JobState};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sqlx::{
-    Connection, Row, Sqlite, SqlitePool, Transaction,
+    Connection, Row, SqlitePool,
     sqlite::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
     },
 };
 
-use crate::{
-    OpenError, RegistryError, Submission,
-    change::{Change, Logged},
-};
+use crate::{JobCount, OpenError, RegistryError, WriteObserver, change::Logged};
 
 /// How long a connection waits for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idempotency key makes a repeated submission the same job.
-const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
-/// Old log lines are dropped at every sequence number that this divides, so that most commits do not look for them.
-const PRUNE_EVERY: u64 = 64;
-
+/// The WAL is cut to this many bytes when it was longer for once, after a recovery or a large drop of old jobs.
+const WAL_BYTES_KEPT: &str = "8388608";
 /// The connections to a registry's database.
 #[derive(Debug)]
 pub(crate) struct Database {
     writer: SqlitePool,
     readers: SqlitePool,
+    on_write: WriteObserver,
 }
 
 /// One page of a list, newest first.
@@ -60,7 +56,7 @@ pub(crate) enum Inserted {
 
 impl Database {
     /// Opens the file, making it if it is not there, and brings its schema up to date.
-    pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
+    pub(crate) async fn open(path: &Path, on_write: WriteObserver) -> Result<Self, OpenError> {
         schema::make_private(path).await?;
         let failed = |source| failure::open_failure(path, source);
         let options = SqliteConnectOptions::new()
@@ -68,6 +64,7 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
+            .pragma("journal_size_limit", WAL_BYTES_KEPT)
             .foreign_keys(true);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -89,104 +86,17 @@ impl Database {
             .connect_with(options.pragma("query_only", "on"))
             .await
             .map_err(failed)?;
-        Ok(Self { writer, readers })
+        Ok(Self {
+            writer,
+            readers,
+            on_write,
+        })
     }
 
     /// Closes every connection, after which nothing holds the file.
     pub(crate) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-    }
-
-    /// Adds a new job with its first event and its idempotency key, unless the key is known.
-    pub(crate) async fn insert(
-        &self,
-        change: &Change,
-        submission: &Submission,
-        now: Timestamp,
-    ) -> Result<Inserted, RegistryError> {
-        let request = serde_json::to_string(&submission.request)?;
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        if let Some(key) = &submission.idempotency_key {
-            let found = find_key(&mut transaction, &submission.submitted_by, key, now).await?;
-            match found {
-                Some((first, job_id)) if first == request => return Ok(Inserted::Replayed(job_id)),
-                Some(_) => return Ok(Inserted::KeyReused),
-                None => {}
-            }
-        }
-        let number: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) + 1 FROM jobs")
-            .fetch_one(&mut *transaction)
-            .await?;
-        let job = &change.job;
-        let insert = "INSERT INTO jobs (number, job_id, kind, state, attempt, sequence, job) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        sqlx::query(insert)
-            .bind(number)
-            .bind(job.job_id.to_string())
-            .bind(submission.request.operation.kind())
-            .bind(job.state.as_str())
-            .bind(i64::from(job.attempt))
-            .bind(integer(job.sequence))
-            .bind(serde_json::to_string(job)?)
-            .execute(&mut *transaction)
-            .await?;
-        append(&mut transaction, job.job_id, &change.logged).await?;
-        if let Some(key) = &submission.idempotency_key {
-            let insert = "INSERT INTO idempotency_keys \
-                          (principal, idempotency_key, request, job_id, created_at_ms) \
-                          VALUES ($1, $2, $3, $4, $5)";
-            sqlx::query(insert)
-                .bind(&submission.submitted_by)
-                .bind(key)
-                .bind(request)
-                .bind(job.job_id.to_string())
-                .bind(now.as_millisecond())
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(Inserted::New(unsigned(number)))
-    }
-
-    /// Makes one change: the compare-and-set on the job's state, attempt and sequence, and its event.
-    pub(crate) async fn commit(
-        &self,
-        before: &Job,
-        change: &Change,
-        log_lines_kept: u32,
-    ) -> Result<(), RegistryError> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        apply(&mut transaction, before, change).await?;
-        if change.job.sequence.is_multiple_of(PRUNE_EVERY) {
-            prune_log(&mut transaction, change.job.job_id, log_lines_kept).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    /// Makes many changes, all or none.
-    pub(crate) async fn commit_all(
-        &self,
-        changes: impl Iterator<Item = (&Job, &Change)>,
-    ) -> Result<(), RegistryError> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        for (before, change) in changes {
-            apply(&mut transaction, before, change).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    /// Writes an ended job's row anew. It has no event: nothing of the job's course changes.
-    pub(crate) async fn rewrite_ended(&self, job: &Job) -> Result<(), RegistryError> {
-        let update = "UPDATE jobs SET job = $1 WHERE job_id = $2 AND finished_at_ms IS NOT NULL";
-        sqlx::query(update)
-            .bind(serde_json::to_string(job)?)
-            .bind(job.job_id.to_string())
-            .execute(&self.writer)
-            .await?;
-        Ok(())
     }
 
     /// The job as it was last committed.
@@ -218,6 +128,21 @@ impl Database {
             .fetch_all(&self.readers)
             .await?;
         rows.iter().map(read_job).collect()
+    }
+
+    /// How many jobs of each kind are in each state.
+    pub(crate) async fn count_jobs(&self) -> Result<Vec<JobCount>, RegistryError> {
+        let select = "SELECT state, kind, COUNT(*) AS jobs FROM jobs GROUP BY state, kind";
+        let rows = sqlx::query(select).fetch_all(&self.readers).await?;
+        let count = |row: &SqliteRow| {
+            let state: String = row.try_get("state")?;
+            Ok(JobCount {
+                state: serde_json::from_value(state.into())?,
+                kind: row.try_get("kind")?,
+                jobs: unsigned(row.try_get("jobs")?),
+            })
+        };
+        rows.iter().map(count).collect()
     }
 
     /// The next logged events after this number, at most `limit`.
@@ -255,90 +180,6 @@ impl Database {
             .await?;
         Ok(unsigned(count) == up_to - after)
     }
-}
-
-/// The request and the job of an idempotency key of this principal; keys past their lifetime are gone.
-async fn find_key(
-    transaction: &mut Transaction<'_, Sqlite>,
-    principal: &str,
-    key: &str,
-    now: Timestamp,
-) -> Result<Option<(String, JobId)>, RegistryError> {
-    let expired = now.saturating_sub(KEY_LIFETIME).unwrap_or(Timestamp::MIN);
-    sqlx::query("DELETE FROM idempotency_keys WHERE created_at_ms < $1")
-        .bind(expired.as_millisecond())
-        .execute(&mut **transaction)
-        .await?;
-    let select = "SELECT request, job_id FROM idempotency_keys \
-                  WHERE principal = $1 AND idempotency_key = $2";
-    let row = sqlx::query(select)
-        .bind(principal)
-        .bind(key)
-        .fetch_optional(&mut **transaction)
-        .await?;
-    row.map(|row| Ok((row.try_get("request")?, read_id(&row)?)))
-        .transpose()
-}
-
-async fn apply(
-    transaction: &mut Transaction<'_, Sqlite>,
-    before: &Job,
-    change: &Change,
-) -> Result<(), RegistryError> {
-    let after = &change.job;
-    let update = "UPDATE jobs SET state = $1, attempt = $2, sequence = $3, finished_at_ms = $4, job = $5 \
-                  WHERE job_id = $6 AND state = $7 AND attempt = $8 AND sequence = $9";
-    let updated = sqlx::query(update)
-        .bind(after.state.as_str())
-        .bind(i64::from(after.attempt))
-        .bind(integer(after.sequence))
-        .bind(after.finished_at.map(Timestamp::as_millisecond))
-        .bind(serde_json::to_string(after)?)
-        .bind(before.job_id.to_string())
-        .bind(before.state.as_str())
-        .bind(i64::from(before.attempt))
-        .bind(integer(before.sequence))
-        .execute(&mut **transaction)
-        .await?;
-    if updated.rows_affected() != 1 {
-        return Err(RegistryError::Conflict);
-    }
-    append(transaction, after.job_id, &change.logged).await
-}
-
-async fn append(
-    transaction: &mut Transaction<'_, Sqlite>,
-    id: JobId,
-    logged: &Logged,
-) -> Result<(), RegistryError> {
-    let insert =
-        "INSERT INTO events (job_id, sequence, name, at_ms, body) VALUES ($1, $2, $3, $4, $5)";
-    sqlx::query(insert)
-        .bind(id.to_string())
-        .bind(integer(logged.sequence))
-        .bind(logged.event.name())
-        .bind(logged.at.as_millisecond())
-        .bind(logged.event.data()?.to_string())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
-}
-
-/// Drops the oldest log lines beyond the newest `kept`.
-async fn prune_log(
-    transaction: &mut Transaction<'_, Sqlite>,
-    id: JobId,
-    kept: u32,
-) -> Result<(), RegistryError> {
-    let delete = "DELETE FROM events WHERE job_id = $1 AND name = 'log' AND sequence <= \
-                  (SELECT sequence FROM events WHERE job_id = $1 AND name = 'log' \
-                   ORDER BY sequence DESC LIMIT 1 OFFSET $2)";
-    sqlx::query(delete)
-        .bind(id.to_string())
-        .bind(i64::from(kept))
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
 }
 
 fn read_job(row: &SqliteRow) -> Result<(u64, Job), RegistryError> {

@@ -26,6 +26,6 @@ mod watch;
 
 pub use context::{JobContext, LogLine, RunJob, Stopped, WorkError};
 pub use error::{ChangeError, ListError, OpenError, RegistryError, SubmitError};
-pub use registry::{JobCounts, JobFilter, JobRegistry, Submission, Submitted};
-pub use settings::{RegistrySettings, WallClock};
+pub use registry::{JobCount, JobCounts, JobFilter, JobRegistry, Submission, Submitted};
+pub use settings::{RegistrySettings, WallClock, WriteObserver};
 pub use watch::{JobWatch, LastEventId, WatchStart, Watched};

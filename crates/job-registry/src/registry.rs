@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hive_api::{ChangeJob, Job, JobId, JobList, JobState, SubmitJob};
+use hive_api::{ChangeJob, Job, JobId, JobList, JobState, Open, SubmitJob};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -78,6 +78,17 @@ pub struct JobCounts {
     pub paused: u32,
 }
 
+/// How many jobs of one kind are in one state, ended ones included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobCount {
+    /// The state.
+    pub state: Open<JobState>,
+    /// The operation's kind.
+    pub kind: String,
+    /// How many.
+    pub jobs: u64,
+}
+
 /// What the handle, the scheduler and the watches share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -120,7 +131,7 @@ impl JobRegistry {
     ///
     /// One registry at a time may have a database open; who holds it is the caller's to ensure.
     pub async fn open(settings: RegistrySettings, run: RunJob) -> Result<Self, OpenError> {
-        let database = Database::open(&settings.database).await?;
+        let database = Database::open(&settings.database, settings.on_write.clone()).await?;
         let shared = Arc::new(Shared {
             database,
             live: LiveJobs::default(),
@@ -315,6 +326,11 @@ impl JobRegistry {
             }
         }
         counts
+    }
+
+    /// How many stored jobs of each kind are in each state, ended ones included; pairs without a job are left out.
+    pub async fn count_jobs(&self) -> Result<Vec<JobCount>, RegistryError> {
+        self.shared.database.count_jobs().await
     }
 
     /// Stops all work without cancelling a job, and returns when nothing runs any more: what ran goes on when the

@@ -32,6 +32,33 @@ impl fmt::Debug for WallClock {
     }
 }
 
+/// Is told of every write to the database how long it took, from the wait for the connection to the end of the sync,
+/// of a write that failed too. Called on the registry's own task, so it must not wait.
+#[derive(Clone)]
+pub struct WriteObserver(Arc<dyn Fn(Duration) + Send + Sync>);
+
+impl WriteObserver {
+    /// Nobody.
+    pub fn none() -> Self {
+        Self::new(|_| {})
+    }
+
+    /// An observer of the caller's.
+    pub fn new(wrote: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(wrote))
+    }
+
+    pub(crate) fn wrote(&self, took: Duration) {
+        (self.0)(took);
+    }
+}
+
+impl fmt::Debug for WriteObserver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("WriteObserver")
+    }
+}
+
 /// How a registry works.
 #[derive(Clone, Debug)]
 pub struct RegistrySettings {
@@ -45,6 +72,8 @@ pub struct RegistrySettings {
     pub log_lines_kept: u32,
     /// The time of day.
     pub wall_clock: WallClock,
+    /// Who is told how long writes to the database take.
+    pub on_write: WriteObserver,
 }
 
 impl RegistrySettings {
@@ -56,6 +85,7 @@ impl RegistrySettings {
             heartbeat: Duration::from_secs(HEARTBEAT_SECONDS.into()),
             log_lines_kept: 1_000,
             wall_clock: WallClock::system(),
+            on_write: WriteObserver::none(),
         }
     }
 }

@@ -8,7 +8,10 @@ use super::failure::open_failure;
 use crate::OpenError;
 
 /// The schema's steps; the last one's place is the newest version this build knows.
-const MIGRATIONS: &[&str] = &[include_str!("0001_jobs.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("0001_jobs.sql"),
+    include_str!("0002_retention.sql"),
+];
 
 /// Applies the steps that are missing, each in a transaction of its own; a newer schema is refused.
 pub(super) async fn bring_up_to_date(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
@@ -73,3 +76,6 @@ async fn migrate(pool: &SqlitePool, migration: &'static str) -> Result<(), sqlx:
     sqlx::raw_sql(migration).execute(&mut *transaction).await?;
     transaction.commit().await
 }
+
+#[cfg(test)]
+mod tests;

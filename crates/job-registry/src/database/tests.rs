@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
 
 use super::{Database, Inserted};
-use crate::{RegistryError, Submission, change};
+use crate::{RegistryError, Submission, WriteObserver, change};
 
 impl Database {
     /// Lets the file grow no further, as on a full disk, and uses up the room in the page that events go to.
@@ -55,7 +55,7 @@ async fn set_on_writer(database: &Database, pragma: &'static str) {
 
 async fn open() -> (Database, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&folder.path().join("hive.db")).await;
+    let database = Database::open(&folder.path().join("hive.db"), WriteObserver::none()).await;
     (database.unwrap(), folder)
 }
 

@@ -135,16 +135,16 @@ async fn a_newer_or_damaged_database_is_refused_and_left_as_it_is() {
         Arc::new(|_| Box::pin(async { Err(job_registry::Stopped.into()) }));
     let stage = Stage::new().await;
     stage.registry.shut_down().await;
-    let mut bytes = std::fs::read(&stage.settings.database).unwrap();
+    let sound = std::fs::read(&stage.settings.database).unwrap();
 
     // The user version stands at offset 60, big-endian (https://www.sqlite.org/fileformat2.html).
+    let mut bytes = sound.clone();
     bytes[60..64].copy_from_slice(&99_u32.to_be_bytes());
     std::fs::write(&stage.settings.database, &bytes).unwrap();
     let opened = job_registry::JobRegistry::open(stage.settings.clone(), Arc::clone(&run)).await;
     assert!(matches!(opened, Err(OpenError::Newer { found: 99, .. })));
 
-    bytes[60..64].copy_from_slice(&1_u32.to_be_bytes());
-    let sound = bytes.clone();
+    bytes.clone_from(&sound);
     bytes[4096..8192].fill(0xa5);
     std::fs::write(&stage.settings.database, &bytes).unwrap();
     let opened = job_registry::JobRegistry::open(stage.settings.clone(), Arc::clone(&run)).await;
