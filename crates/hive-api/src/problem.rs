@@ -228,6 +228,6 @@ problem_codes! {
     ReadOnly = "read_only", 500, false, "Read-only file system";
     /// The store's disk reported an error.
     IoError = "io_error", 500, true, "Input or output error";
-    /// The hive was stopped or crashed too often at this job without one new byte.
+    /// The hive crashed too often while this job ran, without one new byte.
     AttemptsExhausted = "attempts_exhausted", 500, true, "Attempts exhausted";
 }

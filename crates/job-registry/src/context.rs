@@ -136,9 +136,17 @@ impl JobContext {
         self.phase(Phase::Publishing).await
     }
 
-    /// Adds a line to the log. Work that is being stopped may still tell why that takes its time.
+    /// Adds a line to the log; lines that follow on each other fast are written, and seen, together within a second.
+    /// Work that is being stopped may still tell why that takes its time.
     pub async fn log(&self, line: LogLine) -> Result<(), Stopped> {
-        self.record(Entry::Log(line)).await
+        let attempt = self.attempt;
+        self.ask(|job_id, reply| Request::Log {
+            job_id,
+            attempt,
+            line,
+            reply,
+        })
+        .await
     }
 
     /// Keeps the plan on the job and adds it to the log as a line with the code `planned`.
@@ -156,14 +164,38 @@ impl JobContext {
         self.live.report_partial_bytes_kept(self.attempt, bytes);
     }
 
+    /// Notes that bytes came over the network in this start, so that earlier crashes of the hive count against the
+    /// job no more. Bytes that were here already, or are hashed again, are none of these. Costs nothing when repeated.
+    pub async fn bytes_received(&self) -> Result<(), Stopped> {
+        if !self.live.has_crashes() {
+            return Ok(());
+        }
+        let attempt = self.attempt;
+        self.ask(|job_id, reply| Request::ForgetCrashes {
+            job_id,
+            attempt,
+            reply,
+        })
+        .await
+    }
+
     async fn record(&self, entry: Entry) -> Result<(), Stopped> {
-        let (reply, answer) = oneshot::channel();
-        let request = Request::Record {
-            job_id: self.job_id(),
-            attempt: self.attempt,
+        let attempt = self.attempt;
+        self.ask(|job_id, reply| Request::Record {
+            job_id,
+            attempt,
             entry,
             reply,
-        };
+        })
+        .await
+    }
+
+    async fn ask(
+        &self,
+        request: impl FnOnce(JobId, oneshot::Sender<Result<(), Stopped>>) -> Request,
+    ) -> Result<(), Stopped> {
+        let (reply, answer) = oneshot::channel();
+        let request = request(self.job_id(), reply);
         self.requests.send(request).await.map_err(|_| Stopped)?;
         answer.await.unwrap_or(Err(Stopped))
     }

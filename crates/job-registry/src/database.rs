@@ -6,6 +6,7 @@
 //! the registry goes on by itself when what failed is over.
 
 mod failure;
+mod retention;
 mod schema;
 mod writing;
 
@@ -13,6 +14,7 @@ use std::{future::ready, path::Path, time::Duration};
 
 use hive_api::{Event, Job, JobId, JobState};
 use jiff::Timestamp;
+pub(crate) use retention::Left;
 use sqlx::{
     Connection, Row, SqlitePool,
     sqlite::{
@@ -32,6 +34,17 @@ pub(crate) struct Database {
     writer: SqlitePool,
     readers: SqlitePool,
     on_write: WriteObserver,
+}
+
+/// A job that has not ended.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    /// Its place in the order of submission.
+    pub(crate) number: u64,
+    /// The job as it was last committed.
+    pub(crate) job: Job,
+    /// Crashes of the hive while it ran, since the last byte that it received.
+    pub(crate) crashes: u32,
 }
 
 /// One page of a list, newest first.
@@ -108,11 +121,21 @@ impl Database {
         row.map(|row| Ok(read_job(&row)?.1)).transpose()
     }
 
-    /// Every job that has not ended, with its number, in the order of submission.
-    pub(crate) async fn unfinished(&self) -> Result<Vec<(u64, Job)>, RegistryError> {
-        let select = "SELECT number, job FROM jobs WHERE finished_at_ms IS NULL ORDER BY number";
+    /// Every job that has not ended, in the order of submission.
+    pub(crate) async fn unfinished(&self) -> Result<Vec<Unfinished>, RegistryError> {
+        let select =
+            "SELECT number, job, crashes FROM jobs WHERE finished_at_ms IS NULL ORDER BY number";
         let rows = sqlx::query(select).fetch_all(&self.readers).await?;
-        rows.iter().map(read_job).collect()
+        let unfinished = |row: &SqliteRow| {
+            let (number, job) = read_job(row)?;
+            let crashes: i64 = row.try_get("crashes")?;
+            Ok(Unfinished {
+                number,
+                job,
+                crashes: u32::try_from(crashes).unwrap_or_default(),
+            })
+        };
+        rows.iter().map(unfinished).collect()
     }
 
     /// One page of jobs with their numbers.

@@ -6,7 +6,10 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,6 +30,8 @@ pub(crate) struct LiveJob {
     id: JobId,
     number: u64,
     wall_clock: WallClock,
+    /// Whether crashes are counted against it.
+    has_crashes: AtomicBool,
     inner: Mutex<Inner>,
     sequence: watch::Sender<u64>,
     limit_bytes_per_second: watch::Sender<Option<u64>>,
@@ -65,7 +70,24 @@ impl LiveJob {
                 job,
             }),
             wall_clock,
+            has_crashes: AtomicBool::new(false),
         }
+    }
+
+    /// The same job, with whether crashes of the hive are counted against it.
+    pub(crate) fn with_crashes(self, has_crashes: bool) -> Self {
+        self.has_crashes.store(has_crashes, Ordering::Relaxed);
+        self
+    }
+
+    /// Whether crashes of the hive are counted against it.
+    pub(crate) fn has_crashes(&self) -> bool {
+        self.has_crashes.load(Ordering::Relaxed)
+    }
+
+    /// Counts no crash against it any more; whether any was.
+    pub(crate) fn forget_crashes(&self) -> bool {
+        self.has_crashes.swap(false, Ordering::Relaxed)
     }
 
     pub(crate) const fn id(&self) -> JobId {

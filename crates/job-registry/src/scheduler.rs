@@ -5,12 +5,16 @@
 //! all work.
 
 mod entry;
+mod logbook;
 mod recovery;
+mod request;
+mod retention;
 mod story;
 mod work;
 
 use std::{
     collections::{HashMap, HashSet},
+    future::pending,
     sync::Arc,
     time::Duration,
 };
@@ -18,22 +22,26 @@ use std::{
 use hive_api::{ChangeJob, Job, JobId, JobState};
 use jiff::Timestamp;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     task::JoinSet,
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::{NoContext, Uuid};
 
 pub(crate) use entry::Entry;
 pub(crate) use recovery::recover;
+pub(crate) use request::{Answer, Request};
 
 use crate::{
-    RegistryError, RunJob, Stopped, Submission, SubmitError, Submitted,
-    change::{self, Change},
+    LogLine, RegistryError, RunJob, Stopped, Submission, SubmitError, Submitted, change,
     database::Inserted,
     live::LiveJob,
     registry::Shared,
     scheduler::{
+        entry::may_log,
+        logbook::{Draft, Logbook},
+        retention::Retention,
         story::{report, tell},
         work::Woken,
     },
@@ -42,46 +50,6 @@ use crate::{
 
 /// How long to wait before a change that the database refused is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// A change that someone asks for.
-#[derive(Debug)]
-pub(crate) enum Request {
-    /// Accept a job.
-    Submit {
-        submission: Box<Submission>,
-        reply: oneshot::Sender<Result<Submitted, SubmitError>>,
-    },
-    /// Cancel, pause or resume one.
-    Ask {
-        job_id: JobId,
-        trigger: Trigger,
-        reply: oneshot::Sender<Result<Answer, RegistryError>>,
-    },
-    /// Change what one may use.
-    Change {
-        job_id: JobId,
-        change: ChangeJob,
-        reply: oneshot::Sender<Result<Answer, RegistryError>>,
-    },
-    /// Add what its work tells to its log.
-    Record {
-        job_id: JobId,
-        attempt: u32,
-        entry: Entry,
-        reply: oneshot::Sender<Result<(), Stopped>>,
-    },
-}
-
-/// What became of a request to cancel, pause, resume or change.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    /// It is recorded, or was already.
-    Granted(Box<Job>),
-    /// It makes no sense in this state.
-    Refused(Box<Job>),
-    /// The job has ended, or there is none of this id.
-    NotLive,
-}
 
 /// The state of the task.
 pub(crate) struct Scheduler {
@@ -96,6 +64,8 @@ pub(crate) struct Scheduler {
     unrecorded_cancels: HashSet<JobId>,
     /// What the database refused is to be tried again in a moment.
     tries_again: bool,
+    logbook: Logbook,
+    retention: Retention,
 }
 
 impl Scheduler {
@@ -116,6 +86,8 @@ impl Scheduler {
             tokens: HashMap::new(),
             unrecorded_cancels: HashSet::new(),
             tries_again: false,
+            logbook: Logbook::default(),
+            retention: Retention::new(),
         }
     }
 
@@ -125,10 +97,14 @@ impl Scheduler {
         let stopping = self.stopping.clone();
         while !stopping.is_cancelled() {
             self.start_queued().await;
+            let look_at = self.retention.look_at();
+            let lines_due_at = self.logbook.due_at();
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => {}
                 Some(woken) = self.work.join_next() => self.wake(woken).await,
+                () = at(lines_due_at) => self.write_lines().await,
+                () = at(look_at) => self.drop_ended_jobs().await,
                 Some(request) = self.incoming.recv() => self.handle(request).await,
             }
         }
@@ -136,8 +112,10 @@ impl Scheduler {
             token.cancel();
         }
         while !self.work.is_empty() {
+            let lines_due_at = self.logbook.due_at();
             tokio::select! {
                 Some(woken) = self.work.join_next() => self.wake(woken).await,
+                () = at(lines_due_at) => self.write_lines().await,
                 Some(request) = self.incoming.recv() => self.handle(request).await,
             }
         }
@@ -162,6 +140,21 @@ impl Scheduler {
                 reply,
             } => {
                 let _ = reply.send(self.change(job_id, &change).await);
+            }
+            Request::Log {
+                job_id,
+                attempt,
+                line,
+                reply,
+            } => {
+                let _ = reply.send(self.log(job_id, attempt, line).await);
+            }
+            Request::ForgetCrashes {
+                job_id,
+                attempt,
+                reply,
+            } => {
+                let _ = reply.send(self.forget_crashes(job_id, attempt).await);
             }
             Request::Record {
                 job_id,
@@ -209,14 +202,14 @@ impl Scheduler {
             self.unrecorded_cancels.remove(&id);
             return Ok(Answer::NotLive);
         };
-        let before = live.job();
-        let transition = transition(Standing::of(&before), trigger);
+        let mut draft = self.logbook.draft(live.job());
+        let transition = transition(Standing::of(draft.latest()), trigger);
         if let Transition::To(state) = transition {
-            let change = change::moved(&before, state, None, self.now());
+            draft.add(change::moved(draft.latest(), state, None, self.now()));
             if trigger == Trigger::Cancel {
-                self.record_cancel(&live, &before, change).await?;
+                self.record_cancel(&live, draft).await?;
             } else {
-                self.commit(&live, &before, change).await?;
+                self.commit(&live, draft).await?;
                 self.tell_to_stop(id);
             }
         }
@@ -227,33 +220,27 @@ impl Scheduler {
         })
     }
 
-    async fn change(&self, id: JobId, wanted: &ChangeJob) -> Result<Answer, RegistryError> {
+    async fn change(&mut self, id: JobId, wanted: &ChangeJob) -> Result<Answer, RegistryError> {
         let Some(live) = self.shared.live.find(id) else {
             return Ok(Answer::NotLive);
         };
-        let before = live.job();
-        let job = || Box::new(self.shared.present(&live));
-        if transition(self.standing(&before), Trigger::Adjust) != Transition::Stay {
-            return Ok(Answer::Refused(job()));
+        let mut draft = self.logbook.draft(live.job());
+        if transition(self.standing(draft.latest()), Trigger::Adjust) != Transition::Stay {
+            return Ok(Answer::Refused(Box::new(self.shared.present(&live))));
         }
         let limit = wanted.limit_bytes_per_second;
-        if limit != before.limit_bytes_per_second {
-            let change = change::limited(&before, limit, self.now());
-            self.commit(&live, &before, change).await?;
+        if limit != draft.latest().limit_bytes_per_second {
+            draft.add(change::limited(draft.latest(), limit, self.now()));
+            self.commit(&live, draft).await?;
         }
-        Ok(Answer::Granted(job()))
+        Ok(Answer::Granted(Box::new(self.shared.present(&live))))
     }
 
     /// Stops the work of a job, and records that it is to be cancelled; what cannot be recorded now is later.
-    async fn record_cancel(
-        &mut self,
-        live: &LiveJob,
-        before: &Job,
-        change: Change,
-    ) -> Result<(), RegistryError> {
+    async fn record_cancel(&mut self, live: &LiveJob, draft: Draft) -> Result<(), RegistryError> {
         // Before the commit: neither a full disk nor one that does not answer may keep a job from being stopped.
         self.tell_to_stop(live.id());
-        let recorded = self.commit(live, before, change).await;
+        let recorded = self.commit(live, draft).await;
         if recorded.is_ok() {
             self.unrecorded_cancels.remove(&live.id());
         } else {
@@ -280,24 +267,71 @@ impl Scheduler {
         }
     }
 
-    async fn record(&self, id: JobId, attempt: u32, entry: Entry) -> Result<(), Stopped> {
-        let live = self.shared.live.find(id).ok_or(Stopped)?;
-        let before = live.job();
-        if before.attempt != attempt {
-            return Err(Stopped);
-        }
+    async fn record(&mut self, id: JobId, attempt: u32, entry: Entry) -> Result<(), Stopped> {
+        let live = self.at_work(id, attempt)?;
         let decides = entry.decides();
-        let standing = self.standing(&before);
-        let Some(change) = entry.change(&before, standing, self.now())? else {
+        let mut draft = self.logbook.draft(live.job());
+        let standing = self.standing(draft.latest());
+        let Some(change) = entry.change(draft.latest(), standing, self.now())? else {
             return Ok(());
         };
-        match self.commit(&live, &before, change).await {
+        draft.add(change);
+        match self.commit(&live, draft).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 report(id, &error);
-                // A line that is lost to the log is no reason to stop; what decides over a cancel must be recorded.
+                // What is lost to the log is no reason to stop; what decides over a cancel must be recorded.
                 if decides { Err(Stopped) } else { Ok(()) }
             }
+        }
+    }
+
+    async fn log(&mut self, id: JobId, attempt: u32, line: LogLine) -> Result<(), Stopped> {
+        let job = self.at_work(id, attempt)?;
+        if !may_log(self.standing(&job.job())) {
+            return Err(Stopped);
+        }
+        if self.logbook.add(id, line, self.now()) {
+            self.write_lines_of(&job).await;
+        }
+        Ok(())
+    }
+
+    /// Writes the lines whose time has come.
+    async fn write_lines(&mut self) {
+        for id in self.logbook.due() {
+            match self.shared.live.find(id) {
+                Some(live) => self.write_lines_of(&live).await,
+                None => self.logbook.close(id),
+            }
+        }
+    }
+
+    async fn write_lines_of(&mut self, live: &LiveJob) {
+        let draft = self.logbook.draft(live.job());
+        if let Err(error) = self.commit(live, draft).await {
+            report(live.id(), &error);
+        }
+        self.logbook.wait(live.id());
+    }
+
+    async fn forget_crashes(&self, id: JobId, attempt: u32) -> Result<(), Stopped> {
+        let live = self.at_work(id, attempt)?;
+        if live.forget_crashes()
+            && let Err(error) = self.shared.database.forget_crashes(id).await
+        {
+            report(id, &error);
+        }
+        Ok(())
+    }
+
+    /// The job, if this start of it is not over.
+    fn at_work(&self, id: JobId, attempt: u32) -> Result<Arc<LiveJob>, Stopped> {
+        let live = self.shared.live.find(id).ok_or(Stopped)?;
+        if live.job().attempt == attempt {
+            Ok(live)
+        } else {
+            Err(Stopped)
         }
     }
 
@@ -310,24 +344,37 @@ impl Scheduler {
         }
     }
 
-    /// Commits a change and then, only then, lets it be seen.
-    async fn commit(
-        &self,
-        live: &LiveJob,
-        before: &Job,
-        change: Change,
-    ) -> Result<(), RegistryError> {
-        let log_lines_kept = self.shared.settings.log_lines_kept;
-        let database = &self.shared.database;
-        database.commit(before, &change, log_lines_kept).await?;
-        tell(&change);
-        live.publish(change);
+    /// Commits changes and then, only then, lets them be seen.
+    async fn commit(&mut self, live: &LiveJob, draft: Draft) -> Result<(), RegistryError> {
+        let Shared {
+            settings, database, ..
+        } = self.shared.as_ref();
+        let kept = settings.log_lines_kept;
+        database.commit(&draft.before, &draft.changes, kept).await?;
+        if draft.latest().state.has_ended() {
+            self.retention.job_ended(settings);
+        }
+        self.logbook.written(live.id());
+        for change in draft.changes {
+            tell(&change);
+            live.publish(change);
+        }
         self.shared.live.settle(live);
         Ok(())
     }
 
     fn now(&self) -> Timestamp {
         self.shared.settings.wall_clock.now()
+    }
+}
+
+/// The moment, or never.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        // A timer is a millisecond late, and others would have their turn before it.
+        Some(moment) if moment <= Instant::now() => {}
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
     }
 }
 
@@ -340,3 +387,6 @@ fn new_id(now: Timestamp) -> JobId {
         nanoseconds,
     )))
 }
+
+#[cfg(test)]
+mod orders;

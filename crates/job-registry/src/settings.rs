@@ -70,6 +70,10 @@ pub struct RegistrySettings {
     pub heartbeat: Duration,
     /// Log lines that are kept of each job; state, phase and last events are always kept.
     pub log_lines_kept: u32,
+    /// Ended jobs that are kept; beyond them the one that ended first goes first. A hundredth more may be there.
+    pub keep_jobs: u32,
+    /// How long an ended job is kept, to the hour.
+    pub keep_jobs_for: Duration,
     /// The time of day.
     pub wall_clock: WallClock,
     /// Who is told how long writes to the database take.
@@ -77,13 +81,15 @@ pub struct RegistrySettings {
 }
 
 impl RegistrySettings {
-    /// Four slots, a heartbeat every five seconds, a thousand log lines a job.
+    /// Four slots, a heartbeat every five seconds, a thousand log lines a job, ten thousand ended jobs for a week.
     pub fn new(database: impl Into<PathBuf>) -> Self {
         Self {
             database: database.into(),
             max_running: 4,
             heartbeat: Duration::from_secs(HEARTBEAT_SECONDS.into()),
             log_lines_kept: 1_000,
+            keep_jobs: 10_000,
+            keep_jobs_for: Duration::from_hours(7 * 24),
             wall_clock: WallClock::system(),
             on_write: WriteObserver::none(),
         }

@@ -26,8 +26,12 @@ pub(crate) enum Trigger {
     WorkFailed,
     /// The work ended because it was told to.
     WorkStopped,
-    /// The hive starts again, and nothing of an earlier start runs any more.
+    /// The work ended because the hive stops in order.
+    HiveStopped,
+    /// The hive starts again, and nothing of an earlier start runs any more: what is found at work, a crash left.
     HiveRestarted,
+    /// The same, once more than the job is given without a new byte.
+    CrashedTooOften,
 }
 
 /// What a trigger does.
@@ -93,12 +97,13 @@ const fn queued(trigger: Trigger) -> Transition {
         Trigger::Start => Transition::To(JobState::Running),
         Trigger::Cancel => Transition::To(JobState::Cancelled),
         Trigger::Pause => Transition::To(JobState::Paused),
-        Trigger::Adjust | Trigger::HiveRestarted => Transition::Stay,
+        Trigger::Adjust | Trigger::HiveStopped | Trigger::HiveRestarted => Transition::Stay,
         Trigger::Resume
         | Trigger::BeginPublishing
         | Trigger::WorkSucceeded
         | Trigger::WorkFailed
-        | Trigger::WorkStopped => Transition::Refuse,
+        | Trigger::WorkStopped
+        | Trigger::CrashedTooOften => Transition::Refuse,
     }
 }
 
@@ -110,8 +115,10 @@ const fn running(trigger: Trigger) -> Transition {
         Trigger::BeginPublishing => Transition::Publish,
         Trigger::WorkSucceeded => Transition::To(JobState::Succeeded),
         // Work that stops without having been told to has not done what was asked.
-        Trigger::WorkFailed | Trigger::WorkStopped => Transition::To(JobState::Failed),
-        Trigger::HiveRestarted => Transition::To(JobState::Queued),
+        Trigger::WorkFailed | Trigger::WorkStopped | Trigger::CrashedTooOften => {
+            Transition::To(JobState::Failed)
+        }
+        Trigger::HiveStopped | Trigger::HiveRestarted => Transition::To(JobState::Queued),
         Trigger::Start | Trigger::Resume => Transition::Refuse,
     }
 }
@@ -121,9 +128,11 @@ const fn publishing(trigger: Trigger) -> Transition {
         // A cancel comes too late: it ends by itself.
         Trigger::Cancel | Trigger::Adjust | Trigger::BeginPublishing => Transition::Stay,
         Trigger::WorkSucceeded => Transition::To(JobState::Succeeded),
-        Trigger::WorkFailed | Trigger::WorkStopped => Transition::To(JobState::Failed),
+        Trigger::WorkFailed | Trigger::WorkStopped | Trigger::CrashedTooOften => {
+            Transition::To(JobState::Failed)
+        }
         // Publishing is rolled forward: the work finds its blobs and makes what links are missing.
-        Trigger::HiveRestarted => Transition::To(JobState::Queued),
+        Trigger::HiveStopped | Trigger::HiveRestarted => Transition::To(JobState::Queued),
         Trigger::Start | Trigger::Pause | Trigger::Resume => Transition::Refuse,
     }
 }
@@ -136,8 +145,11 @@ const fn pausing(trigger: Trigger) -> Transition {
         Trigger::WorkSucceeded
         | Trigger::WorkFailed
         | Trigger::WorkStopped
+        | Trigger::HiveStopped
         | Trigger::HiveRestarted => Transition::To(JobState::Paused),
-        Trigger::Start | Trigger::Resume | Trigger::BeginPublishing => Transition::Refuse,
+        Trigger::Start | Trigger::Resume | Trigger::BeginPublishing | Trigger::CrashedTooOften => {
+            Transition::Refuse
+        }
     }
 }
 
@@ -145,12 +157,15 @@ const fn paused(trigger: Trigger) -> Transition {
     match trigger {
         Trigger::Cancel => Transition::To(JobState::Cancelled),
         Trigger::Resume => Transition::To(JobState::Queued),
-        Trigger::Pause | Trigger::Adjust | Trigger::HiveRestarted => Transition::Stay,
+        Trigger::Pause | Trigger::Adjust | Trigger::HiveStopped | Trigger::HiveRestarted => {
+            Transition::Stay
+        }
         Trigger::Start
         | Trigger::BeginPublishing
         | Trigger::WorkSucceeded
         | Trigger::WorkFailed
-        | Trigger::WorkStopped => Transition::Refuse,
+        | Trigger::WorkStopped
+        | Trigger::CrashedTooOften => Transition::Refuse,
     }
 }
 
@@ -160,18 +175,20 @@ const fn cancelling(trigger: Trigger) -> Transition {
         Trigger::WorkSucceeded
         | Trigger::WorkFailed
         | Trigger::WorkStopped
+        | Trigger::HiveStopped
         | Trigger::HiveRestarted => Transition::To(JobState::Cancelled),
         Trigger::Start
         | Trigger::Pause
         | Trigger::Resume
         | Trigger::Adjust
-        | Trigger::BeginPublishing => Transition::Refuse,
+        | Trigger::BeginPublishing
+        | Trigger::CrashedTooOften => Transition::Refuse,
     }
 }
 
 const fn ended(trigger: Trigger) -> Transition {
     match trigger {
-        Trigger::Cancel | Trigger::HiveRestarted => Transition::Stay,
+        Trigger::Cancel | Trigger::HiveStopped | Trigger::HiveRestarted => Transition::Stay,
         Trigger::Start
         | Trigger::Pause
         | Trigger::Resume
@@ -179,7 +196,8 @@ const fn ended(trigger: Trigger) -> Transition {
         | Trigger::BeginPublishing
         | Trigger::WorkSucceeded
         | Trigger::WorkFailed
-        | Trigger::WorkStopped => Transition::Refuse,
+        | Trigger::WorkStopped
+        | Trigger::CrashedTooOften => Transition::Refuse,
     }
 }
 
@@ -187,7 +205,7 @@ const fn unknown(trigger: Trigger) -> Transition {
     match trigger {
         // Whoever wants it gone is obeyed; anything else is left to a hive that knows the state.
         Trigger::Cancel => Transition::To(JobState::Cancelled),
-        Trigger::HiveRestarted => Transition::Stay,
+        Trigger::HiveStopped | Trigger::HiveRestarted => Transition::Stay,
         Trigger::Start
         | Trigger::Pause
         | Trigger::Resume
@@ -195,7 +213,8 @@ const fn unknown(trigger: Trigger) -> Transition {
         | Trigger::BeginPublishing
         | Trigger::WorkSucceeded
         | Trigger::WorkFailed
-        | Trigger::WorkStopped => Transition::Refuse,
+        | Trigger::WorkStopped
+        | Trigger::CrashedTooOften => Transition::Refuse,
     }
 }
 

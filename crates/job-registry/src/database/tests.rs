@@ -1,5 +1,7 @@
 //! A change is compare-and-set, its event is in the same transaction, and one that failed spoils no later one.
 
+use std::slice;
+
 use hive_api::{Job, JobId, JobState, ModelDownload, Operation, Priority, SubmitJob};
 use jiff::Timestamp;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -85,16 +87,23 @@ async fn a_change_that_was_decided_on_an_older_state_writes_nothing() {
     let (database, _folder) = open().await;
     let (queued, now) = (insert(&database).await.unwrap(), Timestamp::UNIX_EPOCH);
     let started = change::moved(&queued, JobState::Running, None, now);
-    database.commit(&queued, &started, 10).await.unwrap();
+    database
+        .commit(&queued, slice::from_ref(&started), 10)
+        .await
+        .unwrap();
 
     let cancelled = change::moved(&queued, JobState::Cancelled, None, now);
-    let refused = database.commit(&queued, &cancelled, 10).await;
+    let refused = database
+        .commit(&queued, slice::from_ref(&cancelled), 10)
+        .await;
     assert!(matches!(refused, Err(RegistryError::Conflict)));
 
     let mut earlier_attempt = started.job.clone();
     earlier_attempt.attempt = 0;
     let late = change::moved(&earlier_attempt, JobState::Failed, None, now);
-    let refused = database.commit(&earlier_attempt, &late, 10).await;
+    let refused = database
+        .commit(&earlier_attempt, slice::from_ref(&late), 10)
+        .await;
     assert!(matches!(refused, Err(RegistryError::Conflict)));
 
     let id = queued.job_id;
@@ -117,7 +126,9 @@ async fn a_full_disk_is_told_apart_and_forgotten_when_there_is_room_again() {
             matches!(refused, Err(RegistryError::DiskFull(_))),
             "{refused:?}"
         );
-        let refused = database.commit(&queued, &cancelled, 10).await;
+        let refused = database
+            .commit(&queued, slice::from_ref(&cancelled), 10)
+            .await;
         assert!(
             matches!(refused, Err(RegistryError::DiskFull(_))),
             "{refused:?}"
@@ -130,7 +141,10 @@ async fn a_full_disk_is_told_apart_and_forgotten_when_there_is_room_again() {
 
     database.free_disk().await;
     insert(&database).await.unwrap();
-    database.commit(&queued, &cancelled, 10).await.unwrap();
+    database
+        .commit(&queued, slice::from_ref(&cancelled), 10)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::{Row, Sqlite, Transaction};
 use tokio::time::Instant;
 
-use super::{Database, Inserted, integer, read_id, unsigned};
+use super::{Database, Inserted, Unfinished, integer, read_id, unsigned};
 use crate::{
     RegistryError, Submission,
     change::{Change, Logged},
@@ -15,12 +15,13 @@ use crate::{
 
 /// How long an idempotency key makes a repeated submission the same job.
 const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
-/// Old log lines are dropped at every sequence number that this divides, so that most commits do not look for them.
+/// Old log lines are dropped when the sequence passes a number that this divides, so that most commits do not look
+/// for them.
 const PRUNE_EVERY: u64 = 64;
 
 impl Database {
     /// Makes a write and tells how long it took, from the wait for the connection to the end of the sync.
-    async fn observed<T>(&self, write: impl Future<Output = T>) -> T {
+    pub(super) async fn observed<T>(&self, write: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let written = write.await;
         self.on_write.wrote(begun.elapsed());
@@ -89,18 +90,19 @@ impl Database {
         Ok(Inserted::New(unsigned(number)))
     }
 
-    /// Makes one change: the compare-and-set on the job's state, attempt and sequence, and its event.
+    /// Makes changes of one job that follow on each other: one compare-and-set on its state, attempt and sequence, and
+    /// the event of each.
     pub(crate) async fn commit(
         &self,
         before: &Job,
-        change: &Change,
+        changes: &[Change],
         log_lines_kept: u32,
     ) -> Result<(), RegistryError> {
         self.observed(async {
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            apply(&mut transaction, before, change).await?;
-            if change.job.sequence.is_multiple_of(PRUNE_EVERY) {
-                prune_log(&mut transaction, change.job.job_id, log_lines_kept).await?;
+            let sequence = apply(&mut transaction, before, changes).await?;
+            if sequence / PRUNE_EVERY > before.sequence / PRUNE_EVERY {
+                prune_log(&mut transaction, before.job_id, log_lines_kept).await?;
             }
             transaction.commit().await?;
             Ok(())
@@ -108,16 +110,30 @@ impl Database {
         .await
     }
 
-    /// Makes many changes, all or none.
+    /// Makes a change of each of these jobs, all or none, and notes the crashes that are counted against it.
     pub(crate) async fn commit_all(
         &self,
-        changes: impl Iterator<Item = (&Job, &Change)>,
+        changes: impl Iterator<Item = (&Unfinished, u32, &Change)>,
     ) -> Result<(), RegistryError> {
         self.observed(async {
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            for (before, change) in changes {
-                apply(&mut transaction, before, change).await?;
+            for (Unfinished { job, crashes, .. }, counted, change) in changes {
+                apply(&mut transaction, job, std::slice::from_ref(change)).await?;
+                if counted != *crashes {
+                    set_crashes(&mut transaction, job.job_id, counted).await?;
+                }
             }
+            transaction.commit().await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Counts no crash against the job any more.
+    pub(crate) async fn forget_crashes(&self, id: JobId) -> Result<(), RegistryError> {
+        self.observed(async {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            set_crashes(&mut transaction, id, 0).await?;
             transaction.commit().await?;
             Ok(())
         })
@@ -158,12 +174,13 @@ async fn find_key(
         .transpose()
 }
 
+/// Makes the changes; the sequence of the job afterwards.
 async fn apply(
     transaction: &mut Transaction<'_, Sqlite>,
     before: &Job,
-    change: &Change,
-) -> Result<(), RegistryError> {
-    let after = &change.job;
+    changes: &[Change],
+) -> Result<u64, RegistryError> {
+    let after = changes.last().map_or(before, |change| &change.job);
     let update = "UPDATE jobs SET state = $1, attempt = $2, sequence = $3, finished_at_ms = $4, job = $5 \
                   WHERE job_id = $6 AND state = $7 AND attempt = $8 AND sequence = $9";
     let updated = sqlx::query(update)
@@ -181,7 +198,23 @@ async fn apply(
     if updated.rows_affected() != 1 {
         return Err(RegistryError::Conflict);
     }
-    append(transaction, after.job_id, &change.logged).await
+    for change in changes {
+        append(transaction, after.job_id, &change.logged).await?;
+    }
+    Ok(after.sequence)
+}
+
+async fn set_crashes(
+    transaction: &mut Transaction<'_, Sqlite>,
+    id: JobId,
+    crashes: u32,
+) -> Result<(), RegistryError> {
+    sqlx::query("UPDATE jobs SET crashes = $1 WHERE job_id = $2")
+        .bind(i64::from(crashes))
+        .bind(id.to_string())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 async fn append(

@@ -1,10 +1,10 @@
-//! What the work of a job tells about itself, and what that makes of the job: pure.
+//! What the work of a job tells about itself besides log lines, and what that makes of the job: pure.
 
 use hive_api::{Job, JobState, Phase, PlanSummary};
 use jiff::Timestamp;
 
 use crate::{
-    LogLine, Stopped,
+    Stopped,
     change::{self, Change},
     transition::{Standing, Transition, Trigger, transition},
 };
@@ -14,8 +14,6 @@ use crate::{
 pub(crate) enum Entry {
     /// It enters a phase.
     Phase(Phase),
-    /// A line of its story.
-    Log(LogLine),
     /// Its plan, and the line that tells it.
     Planned(Box<PlanSummary>, String),
 }
@@ -25,7 +23,7 @@ impl Entry {
     pub(super) const fn decides(&self) -> bool {
         match self {
             Self::Phase(phase) => matches!(phase, Phase::Publishing),
-            Self::Log(_) | Self::Planned(..) => false,
+            Self::Planned(..) => false,
         }
     }
 
@@ -58,13 +56,15 @@ impl Entry {
                 }
                 Work::Ends | Work::None => Err(Stopped),
             },
-            Self::Log(line) => match work(standing) {
-                Work::GoesOn | Work::Publishing | Work::Ends => {
-                    Ok(Some(change::told(before, line, now)))
-                }
-                Work::None => Err(Stopped),
-            },
         }
+    }
+}
+
+/// Whether the work of a job that stands here may add lines to its log.
+pub(super) const fn may_log(standing: Standing) -> bool {
+    match work(standing) {
+        Work::GoesOn | Work::Publishing | Work::Ends => true,
+        Work::None => false,
     }
 }
 

@@ -59,14 +59,15 @@ impl Scheduler {
     }
 
     async fn start(&mut self, live: &Arc<LiveJob>) -> Result<(), RegistryError> {
-        let before = live.job();
+        let mut draft = self.logbook.draft(live.job());
+        let before = &draft.before;
         let Some(operation) = before.operation.known() else {
             return Err(RegistryError::Conflict);
         };
-        let Transition::To(state) = transition(Standing::of(&before), Trigger::Start) else {
+        let Transition::To(state) = transition(Standing::of(before), Trigger::Start) else {
             return Err(RegistryError::Conflict);
         };
-        let change = change::moved(&before, state, None, self.now());
+        let change = change::moved(before, state, None, self.now());
         let cancellation = CancellationToken::new();
         let context = JobContext {
             operation: Arc::new(operation.clone()),
@@ -75,7 +76,8 @@ impl Scheduler {
             live: Arc::clone(live),
             requests: self.requests.clone(),
         };
-        self.commit(live, &before, change).await?;
+        draft.add(change);
+        self.commit(live, draft).await?;
         self.tokens.insert(live.id(), cancellation);
         self.spawn(context);
         Ok(())
@@ -124,32 +126,25 @@ impl Scheduler {
         if self.unrecorded_cancels.contains(&end.live.id()) {
             self.ask(end.live.id(), Trigger::Cancel).await?;
         }
-        let before = end.live.job();
-        let standing = Standing::of(&before);
+        let mut draft = self.logbook.draft(end.live.job());
+        let before = draft.latest();
+        if before.attempt != end.attempt {
+            return Ok(());
+        }
         let trigger = match &end.outcome {
             Ok(_) => Trigger::WorkSucceeded,
+            // Whatever it says, a stop of the hive ended it, and it goes on at the next start.
+            Err(_) if self.stopping.is_cancelled() => Trigger::HiveStopped,
             Err(WorkError::Failed(_)) => Trigger::WorkFailed,
             Err(WorkError::Stopped(_)) => Trigger::WorkStopped,
         };
-        if before.attempt != end.attempt || self.goes_on_later(standing, trigger) {
-            return Ok(());
+        if let Transition::To(state) = transition(Standing::of(before), trigger) {
+            let outcome = outcome_in(state, &end.outcome, before);
+            draft.add(change::moved(before, state, outcome, self.now()));
+            self.commit(&end.live, draft).await?;
         }
-        let Transition::To(state) = transition(standing, trigger) else {
-            return Ok(());
-        };
-        let outcome = outcome_in(state, &end.outcome, &before);
-        let change = change::moved(&before, state, outcome, self.now());
-        self.commit(&end.live, &before, change).await
-    }
-
-    /// A job that the stop of the hive ended, and nobody else, stays as it is: it goes on at the next start.
-    fn goes_on_later(&self, standing: Standing, trigger: Trigger) -> bool {
-        let told_to_stop_by_nobody = match standing {
-            Standing::Publishing => true,
-            Standing::In(state) => state == JobState::Running,
-            Standing::Unknown => false,
-        };
-        self.stopping.is_cancelled() && told_to_stop_by_nobody && trigger != Trigger::WorkSucceeded
+        self.logbook.close(end.live.id());
+        Ok(())
     }
 
     /// An end that the database refused is not forgotten; at the stop of the hive, recovery takes its place.

@@ -8,7 +8,7 @@ use super::{
 };
 use hive_api::JobState::{self, *};
 
-const TRIGGERS: [Trigger; 10] = [
+pub(super) const TRIGGERS: [Trigger; 12] = [
     Start,
     Cancel,
     Pause,
@@ -18,22 +18,24 @@ const TRIGGERS: [Trigger; 10] = [
     WorkSucceeded,
     WorkFailed,
     WorkStopped,
+    HiveStopped,
     HiveRestarted,
+    CrashedTooOften,
 ];
 
 #[rustfmt::skip]
-const TABLE: [(Standing, [Transition; 10]); 10] = [
-    //                Start        Cancel          Pause        Resume      Adjust  BeginPublishing  WorkSucceeded  WorkFailed     WorkStopped    HiveRestarted
-    (In(Queued),     [To(Running), To(Cancelled),  To(Paused),  Refuse,     Stay,   Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
-    (In(Running),    [Refuse,      To(Cancelling), To(Pausing), Refuse,     Stay,   Publish,         To(Succeeded), To(Failed),    To(Failed),    To(Queued)]),
-    (Publishing,     [Refuse,      Stay,           Refuse,      Refuse,     Stay,   Stay,            To(Succeeded), To(Failed),    To(Failed),    To(Queued)]),
-    (In(Pausing),    [Refuse,      To(Cancelling), Stay,        Refuse,     Stay,   Refuse,          To(Paused),    To(Paused),    To(Paused),    To(Paused)]),
-    (In(Paused),     [Refuse,      To(Cancelled),  Stay,        To(Queued), Stay,   Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
-    (In(Cancelling), [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          To(Cancelled), To(Cancelled), To(Cancelled), To(Cancelled)]),
-    (In(Succeeded),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
-    (In(Failed),     [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
-    (In(Cancelled),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
-    (Unknown,        [Refuse,      To(Cancelled),  Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse,        Stay]),
+const TABLE: [(Standing, [Transition; 12]); 10] = [
+    //                Start        Cancel          Pause        Resume      Adjust  BeginPublishing  WorkSucceeded  WorkFailed     WorkStopped    HiveStopped    HiveRestarted  CrashedTooOften
+    (In(Queued),     [To(Running), To(Cancelled),  To(Paused),  Refuse,     Stay,   Refuse,          Refuse,        Refuse,        Refuse, Stay,          Stay,          Refuse]),
+    (In(Running),    [Refuse,      To(Cancelling), To(Pausing), Refuse,     Stay,   Publish,         To(Succeeded), To(Failed),    To(Failed), To(Queued),    To(Queued),    To(Failed)]),
+    (Publishing,     [Refuse,      Stay,           Refuse,      Refuse,     Stay,   Stay,            To(Succeeded), To(Failed),    To(Failed), To(Queued),    To(Queued),    To(Failed)]),
+    (In(Pausing),    [Refuse,      To(Cancelling), Stay,        Refuse,     Stay,   Refuse,          To(Paused),    To(Paused),    To(Paused), To(Paused),    To(Paused),    Refuse]),
+    (In(Paused),     [Refuse,      To(Cancelled),  Stay,        To(Queued), Stay,   Refuse,          Refuse,        Refuse,        Refuse, Stay,          Stay,          Refuse]),
+    (In(Cancelling), [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          To(Cancelled), To(Cancelled), To(Cancelled), To(Cancelled), To(Cancelled), Refuse]),
+    (In(Succeeded),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse, Stay,          Stay,          Refuse]),
+    (In(Failed),     [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse, Stay,          Stay,          Refuse]),
+    (In(Cancelled),  [Refuse,      Stay,           Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse, Stay,          Stay,          Refuse]),
+    (Unknown,        [Refuse,      To(Cancelled),  Refuse,      Refuse,     Refuse, Refuse,          Refuse,        Refuse,        Refuse, Stay,          Stay,          Refuse]),
 ];
 
 #[test]

@@ -6,10 +6,15 @@
 
 mod cancelling;
 mod changing;
+mod every_order;
 mod listing;
+mod logging;
+mod model;
+mod pair;
 mod queueing;
 mod random_commands;
 mod recovering;
+mod retention;
 mod stage;
 mod submitting;
 mod watching;

@@ -1,8 +1,8 @@
 //! What a hive finds unfinished when it starts again.
 
-use hive_api::JobState;
+use hive_api::{JobState, Phase, ProblemCode};
 
-use crate::stage::{Stage, logged, rest, state, within};
+use crate::stage::{Stage, Started, logged, rest, state, within};
 
 #[tokio::test]
 async fn after_a_crash_queued_and_running_jobs_go_on() {
@@ -55,6 +55,7 @@ async fn a_stop_of_the_hive_ends_the_work_and_cancels_nothing() {
     assert_eq!(stage.state(id).await, JobState::Running);
     work.stop();
     within(stopping.join_all()).await;
+    assert_eq!(stage.state(id).await, JobState::Queued);
     assert!(stage.registry.cancel(id).await.is_err());
 
     let mut stage = stage.crash().await;
@@ -63,6 +64,73 @@ async fn a_stop_of_the_hive_ends_the_work_and_cancels_nothing() {
     work.succeed();
     let job = stage.ended(id).await;
     assert_eq!(state(&job), JobState::Succeeded);
+}
+
+/// Crashes the hive so often while the one job of it runs.
+async fn crash_often(mut stage: Stage, times: u32, before: impl AsyncFn(&Started)) -> Stage {
+    for _ in 0..times {
+        let work = stage.started().await;
+        before(&work).await;
+        stage = stage.crash().await;
+    }
+    stage
+}
+
+#[tokio::test]
+async fn the_fifth_crash_without_a_new_byte_fails_the_job_and_says_what_to_do() {
+    let stage = Stage::new().await;
+    let id = stage.submit().await;
+    let stage = crash_often(stage, 4, async |_| {}).await;
+    // A crash while it publishes counts as well.
+    let publishes = async |work: &Started| work.context.begin_publishing().await.unwrap();
+    let stage = crash_often(stage, 1, publishes).await;
+    let job = stage.registry.get(id).await.unwrap().unwrap();
+    assert_eq!((state(&job), job.attempt), (JobState::Failed, 5));
+    let problem = job.error.unwrap();
+    assert_eq!(problem.code.known(), Some(&ProblemCode::AttemptsExhausted));
+    assert!(problem.retryable);
+    let next = format!("keeper job retry {}", id.short());
+    assert!(problem.hint.unwrap().ends_with(&next));
+    assert!(stage.starts.is_empty());
+}
+
+#[tokio::test]
+async fn a_new_byte_makes_earlier_crashes_count_no_more() {
+    let stage = Stage::new().await;
+    let id = stage.submit().await;
+    let stage = crash_often(stage, 4, async |_| {}).await;
+    let receives = async |work: &Started| work.context.bytes_received().await.unwrap();
+    let stage = crash_often(stage, 1, receives).await;
+    let stage = crash_often(stage, 3, async |_| {}).await;
+    assert!(!stage.state(id).await.has_ended());
+    let stage = crash_often(stage, 1, async |_| {}).await;
+    assert_eq!(stage.state(id).await, JobState::Failed);
+}
+
+#[tokio::test]
+async fn neither_a_stop_of_the_hive_nor_a_network_that_is_gone_counts_as_a_crash() {
+    let stage = Stage::new().await;
+    let id = stage.submit().await;
+    let waits = async |work: &Started| {
+        let waiting = work.context.phase(Phase::WaitingForNetwork).await;
+        waiting.unwrap();
+    };
+    let mut stage = crash_often(stage, 6, waits).await;
+    for _ in 0..6 {
+        let work = stage.started().await;
+        stage = stage.stop([(work, false)]).await;
+    }
+    stage.started().await.succeed();
+    let job = stage.ended(id).await;
+    assert_eq!((state(&job), job.attempt), (JobState::Succeeded, 13));
+}
+
+#[tokio::test]
+async fn work_that_is_done_when_the_hive_stops_is_recorded() {
+    let mut stage = Stage::new().await;
+    let (id, work) = stage.running().await;
+    let stage = stage.stop([(work, true)]).await;
+    assert_eq!(stage.state(id).await, JobState::Succeeded);
 }
 
 #[tokio::test]

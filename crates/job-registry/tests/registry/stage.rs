@@ -1,6 +1,14 @@
 //! A registry whose work is in the test's hand: it starts when the registry says and ends when the test says.
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use hive_api::{
     Job, JobId, JobResult, JobState, ModelDownload, ModelDownloaded, Operation, Priority, Problem,
@@ -8,10 +16,13 @@ use hive_api::{
 };
 use job_registry::{
     JobContext, JobRegistry, JobWatch, LastEventId, RegistrySettings, RunJob, Submission,
-    WatchStart, Watched, WorkError,
+    WatchStart, Watched, WorkError, WriteObserver,
 };
 use tempfile::TempDir;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
 
 /// A registry and the starts of its jobs.
 pub(crate) struct Stage {
@@ -19,6 +30,7 @@ pub(crate) struct Stage {
     pub(crate) starts: mpsc::Receiver<Started>,
     pub(crate) settings: RegistrySettings,
     pub(crate) folder: Arc<TempDir>,
+    writes_until_crash: Arc<AtomicI64>,
 }
 
 /// A job whose work is under way.
@@ -40,11 +52,21 @@ impl Stage {
     pub(crate) async fn with(adjust: impl FnOnce(&mut RegistrySettings)) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let mut settings = RegistrySettings::new(folder.path().join("hive.db"));
+        let writes_until_crash = Arc::new(AtomicI64::new(0));
+        let countdown = Arc::clone(&writes_until_crash);
+        settings.on_write = WriteObserver::new(move |_| {
+            let crashes = countdown.fetch_sub(1, Ordering::Relaxed) == 1;
+            assert!(!crashes, "the hive of this test crashes after its commit");
+        });
         adjust(&mut settings);
-        Self::open(settings, folder).await
+        Self::open(settings, folder, writes_until_crash).await
     }
 
-    pub(crate) async fn open(settings: RegistrySettings, folder: Arc<TempDir>) -> Self {
+    async fn open(
+        settings: RegistrySettings,
+        folder: Arc<TempDir>,
+        writes_until_crash: Arc<AtomicI64>,
+    ) -> Self {
         let (sender, starts) = mpsc::channel(1_000);
         let run: RunJob = Arc::new(move |context| {
             let sender = sender.clone();
@@ -62,14 +84,43 @@ impl Stage {
             starts,
             settings,
             folder,
+            writes_until_crash,
         }
     }
 
     /// Lets the hive crash, and starts it again.
     pub(crate) async fn crash(self) -> Self {
-        let (settings, folder) = (self.settings.clone(), Arc::clone(&self.folder));
-        drop(self);
-        Self::open(settings, folder).await
+        let Self {
+            registry,
+            starts,
+            settings,
+            folder,
+            writes_until_crash,
+        } = self;
+        drop((registry, starts));
+        Self::open(settings, folder, writes_until_crash).await
+    }
+
+    /// Lets the hive crash after so many writes from now, when the last one is durable and nobody has heard of it;
+    /// zero for never.
+    pub(crate) fn crash_after_writes(&self, writes: i64) {
+        self.writes_until_crash.store(writes, Ordering::Relaxed);
+    }
+
+    /// Lets the hive stop in order, in which all this work ends, and starts it again.
+    pub(crate) async fn stop(self, work: impl IntoIterator<Item = (Started, bool)>) -> Self {
+        let registry = self.registry.clone();
+        let stopping = JoinSet::from_iter([async move { registry.shut_down().await }]);
+        for (started, succeeds) in work {
+            started.told_to_stop().await;
+            if succeeds {
+                started.succeed();
+            } else {
+                started.stop();
+            }
+        }
+        within(stopping.join_all()).await;
+        self.crash().await
     }
 
     pub(crate) async fn submit(&self) -> JobId {

@@ -236,5 +236,6 @@ async fn watches_end_when_the_registry_is_shut_down() {
     work.told_to_stop().await;
     work.stop();
     within(stopping.join_all()).await;
-    assert!(rest(&mut watch).await.is_empty());
+    let told = logged(&rest(&mut watch).await);
+    assert_eq!(told, [(3, "state".to_owned())]);
 }
