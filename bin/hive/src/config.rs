@@ -29,6 +29,10 @@ use crate::cli::Serve;
 const DEFAULT_PORT: u16 = 7835;
 /// Jobs that run at once unless told otherwise.
 const DEFAULT_MAX_JOBS: u32 = 4;
+/// Ended jobs that are kept unless told otherwise.
+const DEFAULT_KEEP_JOBS: u32 = 10_000;
+/// How long ended jobs are kept unless told otherwise.
+const DEFAULT_KEEP_JOBS_FOR: Duration = Duration::from_hours(7 * 24);
 /// Connections of all downloads together unless told otherwise.
 const DEFAULT_DOWNLOAD_CONNECTIONS: u32 = 16;
 /// More connections than this would take the open files of everything else.
@@ -50,6 +54,10 @@ pub struct Config {
     pub allow_hosts: Vec<String>,
     /// Jobs that run at once.
     pub max_jobs: u32,
+    /// Ended jobs that are kept.
+    pub keep_jobs: u32,
+    /// How long an ended job is kept.
+    pub keep_jobs_for: Duration,
     /// Connections that all downloads together have open at most.
     pub download_connections: u32,
     /// What all downloads together receive at most.
@@ -162,7 +170,15 @@ impl Config {
             state: local_state_folder(environment)?,
             listen: layers.listen()?,
             allow_hosts: layers.allow_hosts()?,
-            max_jobs: layers.max_jobs()?,
+            max_jobs: layers
+                .at_least_one("max_jobs", |layer| layer.max_jobs)?
+                .unwrap_or(DEFAULT_MAX_JOBS),
+            keep_jobs: layers
+                .at_least_one("keep_jobs", |layer| layer.keep_jobs)?
+                .unwrap_or(DEFAULT_KEEP_JOBS),
+            keep_jobs_for: layers
+                .duration("keep_jobs_for", |layer| layer.keep_jobs_for.clone())?
+                .unwrap_or(DEFAULT_KEEP_JOBS_FOR),
             download_connections: layers.download_connections()?,
             rate_limit: layers.rate_limit()?,
             store: match layers.first("model_dir", |layer| layer.model_dir.clone()) {
@@ -268,11 +284,14 @@ impl Layers {
             .collect()
     }
 
-    fn max_jobs(&self) -> Result<u32, ConfigError> {
-        match self.first("max_jobs", |layer| layer.max_jobs) {
-            None => Ok(DEFAULT_MAX_JOBS),
+    fn at_least_one(
+        &self,
+        name: &str,
+        read: impl Fn(&Settings) -> Option<u32>,
+    ) -> Result<Option<u32>, ConfigError> {
+        match self.first(name, read) {
             Some((key, 0)) => Err(ConfigError::invalid(key, "0", "at least 1")),
-            Some((_, jobs)) => Ok(jobs),
+            given => Ok(given.map(|(_, number)| number)),
         }
     }
 

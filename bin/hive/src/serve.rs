@@ -66,6 +66,8 @@ impl Hive {
         let operations = operations(&config, &store, &machine)?;
         let registry = RegistrySettings {
             max_running: config.max_jobs as usize,
+            keep_jobs: config.keep_jobs,
+            keep_jobs_for: config.keep_jobs_for,
             ..RegistrySettings::new(state.names().database())
         };
         let registry = JobRegistry::open(registry, operations.runner())

@@ -111,6 +111,30 @@ fn what_downloads_may_use_together_is_said_in_each_layer() {
 }
 
 #[test]
+fn how_many_ended_jobs_are_kept_and_how_long_is_said_in_each_layer() {
+    let settled = |told: Told| {
+        let config = told.resolve().unwrap();
+        (config.keep_jobs, config.keep_jobs_for)
+    };
+    let by_file = || Told::nothing().file("keep_jobs = 100\nkeep_jobs_for = \"24h\"\n");
+    let week = Duration::from_hours(168);
+    assert_eq!(settled(Told::nothing()), (10_000, week));
+    assert_eq!(settled(by_file()), (100, Duration::from_hours(24)));
+    let by_variable = by_file()
+        .variable("HIVE_KEEP_JOBS", "7")
+        .variable("HIVE_KEEP_JOBS_FOR", "90m");
+    assert_eq!(settled(by_variable), (7, Duration::from_mins(90)));
+    let by_flag = by_file().flags(Settings {
+        keep_jobs: Some(1),
+        keep_jobs_for: Some("168h".to_owned()),
+        ..Settings::default()
+    });
+    assert_eq!(settled(by_flag), (1, week));
+    let none = Told::nothing().variable("HIVE_KEEP_JOBS", "0").resolve();
+    assert!(none.unwrap_err().to_string().contains("`HIVE_KEEP_JOBS`"));
+}
+
+#[test]
 fn an_empty_variable_counts_as_unset() {
     let told = Told::nothing()
         .file("max_jobs = 1\n")

@@ -113,6 +113,9 @@ pub struct TransferProgress {
     pub bytes_total: Option<u64>,
     /// Bytes that were in the store when the download planned.
     pub bytes_reused: u64,
+    /// Bytes that came over the network while this download needed them, nothing that was here or was hashed again;
+    /// never falls.
+    pub bytes_received: u64,
     /// Received bytes a second, averaged over the last seconds.
     pub bytes_per_second: u64,
     /// Files that are verified and in the store.

@@ -23,6 +23,12 @@ pub struct Settings {
     /// Run this many jobs at once
     #[arg(long, value_name = "N")]
     pub max_jobs: Option<u32>,
+    /// Keep this many ended jobs; the ones that ended first go first [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub keep_jobs: Option<u32>,
+    /// Keep an ended job this long, such as 24h [default: 168h]
+    #[arg(long, value_name = "DURATION")]
+    pub keep_jobs_for: Option<String>,
     /// Open this many connections at most for all downloads together
     #[arg(long, value_name = "N")]
     pub connections: Option<u32>,
@@ -88,6 +94,8 @@ impl Settings {
                 })
                 .transpose()?,
             max_jobs: number("HIVE_MAX_JOBS")?,
+            keep_jobs: number("HIVE_KEEP_JOBS")?,
+            keep_jobs_for: text("HIVE_KEEP_JOBS_FOR")?,
             connections: number("HIVE_CONNECTIONS")?,
             limit_rate: text("HIVE_LIMIT_RATE")?,
             allow_host: list("HIVE_ALLOW_HOST")?,

@@ -241,6 +241,9 @@ impl<'a> Teller<'a> {
                 bytes_total,
                 bytes_received,
             } => {
+                if bytes_received > 0 {
+                    self.context.bytes_received().await?;
+                }
                 let line =
                     story::file_verified(index, self.files, &path, bytes_total, bytes_received);
                 self.context.log(line).await
@@ -254,6 +257,9 @@ impl<'a> Teller<'a> {
             }
             ProvisionEvent::Notice(notice) => self.context.log(story::notice(&notice)).await,
             ProvisionEvent::Progress(progress) => {
+                if progress.bytes_received > 0 {
+                    self.context.bytes_received().await?;
+                }
                 self.context
                     .progress(figures::progress(progress, &self.retries));
                 Ok(())

@@ -170,6 +170,7 @@ impl Board {
             bytes_done: state.bytes_verified + in_transfer,
             bytes_total: state.sizes.iter().copied().sum(),
             bytes_reused: self.bytes_reused,
+            bytes_received,
             bytes_per_second: state.total.after(now, bytes_received),
             files_done: state.files_verified,
             files_total: u32::try_from(state.sizes.len()).unwrap_or(u32::MAX),
