@@ -33,7 +33,7 @@ impl fmt::Debug for WallClock {
 }
 
 /// Is told of every write to the database how long it took, from the wait for the connection to the end of the sync,
-/// of a write that failed too. Called on the registry's own task, so it must not wait.
+/// of a write that failed too. Called on the registry's own task, so it must neither wait nor panic.
 #[derive(Clone)]
 pub struct WriteObserver(Arc<dyn Fn(Duration) + Send + Sync>);
 

@@ -96,8 +96,12 @@ async fn figures_say_how_far_each_file_is() {
         .failure();
     let progress = seen.unwrap();
     assert_eq!(
-        (progress.bytes_total, progress.bytes_reused),
-        (Some(300_000), 0)
+        (
+            progress.bytes_total,
+            progress.bytes_reused,
+            progress.bytes_received
+        ),
+        (Some(300_000), 0, 100_000)
     );
     assert_eq!((progress.files_done, progress.files_total), (0, 1));
     let file = &progress.files[0];

@@ -115,6 +115,30 @@ async fn d23_what_a_kill_left_beside_a_placed_blob_goes_with_the_next_download()
 }
 
 #[tokio::test]
+async fn bytes_that_were_here_are_not_told_as_received() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    let machine = Machine::new(&hub);
+    leave_a_partial(&hub, &machine).await.release();
+    hub.on(Requests::cdn()).answer(Fault::StallAfter(0));
+    let stop = CancellationToken::new();
+    let mut received = None;
+    let hear = |event: &ProvisionEvent| {
+        if let ProvisionEvent::Progress(figures) = event
+            && figures.bytes_done == 100_000
+        {
+            received = Some(figures.bytes_received);
+            stop.cancel();
+        }
+    };
+    let model = request("org/tiny");
+    machine
+        .run_and_hear(&model, &stop, true, hear)
+        .await
+        .failure();
+    assert_eq!(received, Some(0));
+}
+
+#[tokio::test]
 async fn a_cancelled_download_tells_as_kept_what_the_record_of_its_partial_proves() {
     let repository = tiny().large_file("twin-Q4_K_M.gguf", Content::gguf("tiny", 300_000));
     let blob = repository.etag("tiny-Q4_K_M.gguf").unwrap().to_owned();
