@@ -8,7 +8,10 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
 
 use super::{Database, Inserted};
-use crate::{RegistryError, Submission, WriteObserver, change};
+use crate::{
+    LogLine, RegistryError, Submission, WriteObserver,
+    change::{self, Logged},
+};
 
 impl Database {
     /// Lets the file grow no further, as on a full disk, and uses up the room in the page that events go to.
@@ -112,6 +115,30 @@ async fn a_change_that_was_decided_on_an_older_state_writes_nothing() {
     let numbers: Vec<_> = events.iter().map(|event| event.sequence).collect();
     assert_eq!(numbers, [queued.sequence, started.logged.sequence]);
     assert_eq!(events.last(), Some(&started.logged));
+}
+
+#[tokio::test]
+async fn the_oldest_log_lines_go_first_and_no_transition_does() {
+    let (database, _folder) = open().await;
+    let (mut job, now) = (insert(&database).await.unwrap(), Timestamp::UNIX_EPOCH);
+    for state in [JobState::Running, JobState::Pausing, JobState::Paused] {
+        let mut changes = vec![change::moved(&job, state, None, now)];
+        for line in 0..100 {
+            let before = &changes[line].job;
+            changes.push(change::told(before, LogLine::info("a line"), now));
+        }
+        database.commit(&job, &changes, 10).await.unwrap();
+        job = changes.pop().unwrap().job;
+    }
+    let events = database.events_after(job.job_id, 0, 1_000).await.unwrap();
+    let (lines, transitions): (Vec<_>, Vec<_>) = events
+        .iter()
+        .partition(|logged| logged.event.name() == "log");
+    let numbers = |logged: Vec<&Logged>| -> Vec<_> {
+        logged.into_iter().map(|logged| logged.sequence).collect()
+    };
+    assert_eq!(numbers(transitions), [1, 2, 103, 204]);
+    assert_eq!(numbers(lines), (295..=304).collect::<Vec<_>>());
 }
 
 #[tokio::test]
