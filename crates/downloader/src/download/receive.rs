@@ -244,7 +244,9 @@ impl<'a, S: Source> Reception<'a, S> {
             state.map.shorten(longest);
         }
     }
+}
 
+impl<'a, S> Reception<'a, S> {
     fn state(&self) -> MutexGuard<'_, State<'a>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

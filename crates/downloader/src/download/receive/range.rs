@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::pin::pin;
-use std::sync::PoisonError;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes};
@@ -364,9 +363,8 @@ impl<'r, 'a, S: Source> RangeRun<'r, 'a, S> {
 impl<S> Drop for RangeRun<'_, '_, S> {
     fn drop(&mut self) {
         if self.batch_bytes > 0 {
-            let mut state = self.reception.state.lock();
-            let state = state.as_mut().unwrap_or_else(PoisonError::get_mut);
-            state.map.give_back(self.id, self.batch_bytes as u64);
+            let bytes = self.batch_bytes as u64;
+            self.reception.state().map.give_back(self.id, bytes);
         }
     }
 }
