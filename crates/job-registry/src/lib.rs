@@ -26,6 +26,8 @@ mod watch;
 
 pub use context::{JobContext, LogLine, RunJob, Stopped, WorkError};
 pub use error::{ChangeError, ListError, OpenError, RegistryError, SubmitError};
-pub use registry::{JobCount, JobCounts, JobFilter, JobRegistry, Submission, Submitted};
+pub use registry::{
+    AllJobs, AllJobsWatch, JobCount, JobCounts, JobFilter, JobRegistry, Submission, Submitted,
+};
 pub use settings::{RegistrySettings, WallClock, WriteObserver};
 pub use watch::{JobWatch, LastEventId, WatchStart, Watched};

@@ -24,6 +24,16 @@ use crate::{
 /// Logged events that are kept in memory for watchers; older ones come from the database.
 const RECENT_EVENTS: usize = 128;
 
+/// Ends of jobs that are kept in memory for those who watch all jobs.
+const RECENT_ENDS: usize = 1_024;
+
+/// What is known of a job: rises with every event and every report of progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    sequence: u64,
+    progress: u64,
+}
+
 /// One unfinished job.
 #[derive(Debug)]
 pub(crate) struct LiveJob {
@@ -112,6 +122,14 @@ impl LiveJob {
     /// The most bytes a second that it may receive; changes after the commit.
     pub(crate) fn limit_bytes_per_second(&self) -> watch::Receiver<Option<u64>> {
         self.limit_bytes_per_second.subscribe()
+    }
+
+    /// What is known of it now.
+    pub(crate) fn version(&self) -> Version {
+        Version {
+            sequence: *self.sequence.borrow(),
+            progress: *self.progress_version.borrow(),
+        }
     }
 
     /// Rises with every report of progress.
@@ -225,6 +243,15 @@ type Turn = (Reverse<Priority>, u64);
 pub(crate) struct LiveJobs {
     jobs: RwLock<HashMap<JobId, Arc<LiveJob>>>,
     queue: Mutex<BTreeMap<Turn, JobId>>,
+    ends: Mutex<Ends>,
+}
+
+/// The jobs that ended since the start, the newest last.
+#[derive(Debug, Default)]
+struct Ends {
+    /// How many ended, those included that are no longer kept.
+    all: u64,
+    recent: VecDeque<JobId>,
 }
 
 impl LiveJobs {
@@ -259,8 +286,28 @@ impl LiveJobs {
         }
         if job.state.has_ended() {
             let mut jobs = self.jobs.write().unwrap_or_else(PoisonError::into_inner);
-            jobs.remove(&live.id);
+            if jobs.remove(&live.id).is_some() {
+                let mut ends = self.lock_ends();
+                ends.all += 1;
+                if ends.recent.len() == RECENT_ENDS {
+                    ends.recent.pop_front();
+                }
+                ends.recent.push_back(live.id);
+            }
         }
+    }
+
+    /// How many jobs ended since the start.
+    pub(crate) fn ends(&self) -> u64 {
+        self.lock_ends().all
+    }
+
+    /// The jobs that ended after so many others, or `None` when memory does not reach back that far.
+    pub(crate) fn ended_after(&self, ends: u64) -> Option<Vec<JobId>> {
+        let now = self.lock_ends();
+        let new = usize::try_from(now.all - ends).ok()?;
+        let known = now.recent.len().checked_sub(new)?;
+        Some(now.recent.range(known..).copied().collect())
     }
 
     /// The job whose turn it is.
@@ -282,6 +329,10 @@ impl LiveJobs {
     /// The position of every job in the queue, for a page of them.
     pub(crate) fn queue_positions(&self) -> HashMap<JobId, u32> {
         self.queue().values().copied().zip(1..).collect()
+    }
+
+    fn lock_ends(&self) -> MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn queue(&self) -> MutexGuard<'_, BTreeMap<Turn, JobId>> {

@@ -1,7 +1,11 @@
 //! The handle to the registry: what the hive asks of it.
 
+mod all_jobs;
+mod health;
+
 use std::sync::Arc;
 
+pub use all_jobs::{AllJobs, AllJobsWatch};
 use hive_api::{ChangeJob, Job, JobId, JobList, JobState, Open, SubmitJob};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -326,11 +330,6 @@ impl JobRegistry {
             }
         }
         counts
-    }
-
-    /// How many stored jobs of each kind are in each state, ended ones included; pairs without a job are left out.
-    pub async fn count_jobs(&self) -> Result<Vec<JobCount>, RegistryError> {
-        self.shared.database.count_jobs().await
     }
 
     /// Stops all work without cancelling a job, and returns when nothing runs any more: what ran goes on when the

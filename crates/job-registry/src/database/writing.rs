@@ -28,6 +28,12 @@ impl Database {
         written
     }
 
+    /// Begins a write and takes it back: whether the database lets itself be written now.
+    pub(crate) async fn check_writable(&self) -> Result<(), RegistryError> {
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(transaction.rollback().await?)
+    }
+
     /// Adds a new job with its first event and its idempotency key, unless the key is known.
     pub(crate) async fn insert(
         &self,

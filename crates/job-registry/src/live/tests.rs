@@ -1,8 +1,10 @@
-//! Live figures and committed state do not overwrite each other.
+//! Live figures and committed state do not overwrite each other, and ends are remembered for a while.
+
+use std::sync::Arc;
 
 use hive_api::{JobId, JobState, ModelDownload, Operation, Priority, Progress, SubmitJob};
 
-use super::LiveJob;
+use super::{LiveJob, LiveJobs, RECENT_ENDS};
 use crate::{Submission, WallClock, change};
 
 fn running() -> LiveJob {
@@ -70,4 +72,28 @@ fn memory_says_when_it_does_not_reach_back_far_enough() {
     assert_eq!(recent.len(), 1);
     assert_eq!(recent[0].sequence, 2);
     assert_eq!(live.recent_after(2), Some(Vec::new()));
+}
+
+#[test]
+fn a_reader_that_missed_more_ends_than_are_kept_is_told_so() {
+    let jobs = LiveJobs::default();
+    let end_one = || {
+        let live = Arc::new(running());
+        jobs.insert(Arc::clone(&live));
+        let now = WallClock::system().now();
+        live.publish(change::moved(&live.job(), JobState::Cancelled, None, now));
+        jobs.settle(&live);
+        live.id()
+    };
+    let first = end_one();
+    assert_eq!(jobs.ended_after(0), Some(vec![first]));
+    assert_eq!(jobs.ended_after(1), Some(vec![]));
+    for _ in 0..RECENT_ENDS {
+        end_one();
+    }
+    assert_eq!(jobs.ended_after(0), None);
+    assert_eq!(
+        jobs.ended_after(1).map(|ended| ended.len()),
+        Some(RECENT_ENDS)
+    );
 }

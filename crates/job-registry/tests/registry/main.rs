@@ -18,3 +18,4 @@ mod retention;
 mod stage;
 mod submitting;
 mod watching;
+mod watching_all;
