@@ -31,6 +31,8 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     bytes_per_second: Option<u64>,
+    /// Bytes that ever came, under a limit or not.
+    came: u64,
     /// Bytes that were taken under a limit, all in all.
     taken: f64,
     /// Bytes that are paid for; ahead of `taken` by the burst at most.
@@ -49,6 +51,7 @@ impl RateLimiter {
             shared: Arc::new(Shared {
                 state: Mutex::new(State {
                     bytes_per_second,
+                    came: 0,
                     taken: 0.0,
                     paid: 0.0,
                     at: Instant::now(),
@@ -61,6 +64,11 @@ impl RateLimiter {
     /// The limit in bytes a second.
     pub fn limit(&self) -> Option<u64> {
         self.state().bytes_per_second
+    }
+
+    /// Bytes that ever came, under a limit or not.
+    pub fn bytes_received(&self) -> u64 {
+        self.state().came
     }
 
     /// Changes the limit, for those who wait already too.
@@ -120,6 +128,7 @@ impl RateLimiter {
 impl State {
     /// Adds bytes and says up to where must be paid for them. Without a limit there is nothing to keep account of.
     fn take(&mut self, bytes: u64) -> Debt {
+        self.came = self.came.saturating_add(bytes);
         if self.bytes_per_second.is_some() {
             self.settle(Instant::now());
             self.taken += bytes as f64;
