@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Serve(Box<Serve>),
     /// Print the local bearer token
     Token(Token),
+    /// Print the description of the HTTP API (OpenAPI 3.1)
+    Openapi,
 }
 
 /// The arguments of `hive serve`.

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use hive_api::{HiveInfo, RateLimit};
+use jiff::Timestamp;
 use job_registry::JobCounts;
 use tokio::time::Instant;
 
@@ -28,6 +29,7 @@ pub(crate) struct Facts {
     /// The most that its downloads receive, all together.
     pub(crate) rate_limit: RateLimit,
     pub(crate) started: Instant,
+    pub(crate) started_at: Timestamp,
 }
 
 impl Facts {

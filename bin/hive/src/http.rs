@@ -5,31 +5,37 @@
 pub(crate) mod accept;
 pub(crate) mod app;
 pub(crate) mod auth;
+mod dashboard;
 mod guard;
 mod healthz;
 mod hive;
 pub(crate) mod host;
 mod jobs;
 mod json;
+mod metrics;
 mod models;
+pub(crate) mod openapi;
 mod origin;
 mod plans;
 mod problems;
 mod query;
 mod rate_limit;
+mod readyz;
 mod receiving;
 mod request;
+pub(crate) mod seats;
+mod session;
+mod sse;
 mod submission;
 
 use std::sync::Arc;
 
 use app::App;
-use axum::{
-    Router, middleware,
-    routing::{get, post},
-};
-use hive_api::{ProblemCode, paths};
+use axum::{Router, middleware};
+use hive_api::ProblemCode;
 use problems::Refusal;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The way a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +58,7 @@ impl Door {
 
 /// Every route, behind its checks.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .merge(jobs::router())
-        .merge(models::router())
-        .route(paths::PLANS, post(plans::plan))
-        .route(paths::HIVE, get(hive::hive))
-        .route(paths::HEALTHZ, get(healthz::healthz))
+    Router::from(routes())
         .fallback(no_such_route)
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
@@ -69,6 +70,21 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         ))
         .layer(middleware::from_fn(request::answer))
         .with_state(app)
+}
+
+/// Every route with its description: one cannot be without the other.
+fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::Api::openapi())
+        .merge(jobs::router())
+        .merge(models::router())
+        .routes(routes!(plans::plan))
+        .routes(routes!(hive::hive))
+        .routes(routes!(dashboard::events))
+        .routes(routes!(session::open, session::end))
+        .routes(routes!(healthz::healthz))
+        .routes(routes!(readyz::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi::openapi))
 }
 
 async fn no_such_route() -> Refusal {

@@ -11,6 +11,7 @@ mod http;
 mod listen;
 mod local_token;
 mod logging;
+mod metrics;
 mod operations;
 mod program;
 mod serve;

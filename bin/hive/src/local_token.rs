@@ -96,7 +96,8 @@ fn read(path: &Path) -> Result<SecretString, LocalTokenError> {
     Ok(SecretString::from(token))
 }
 
-fn new_token() -> Result<String, getrandom::Error> {
+/// 256 random bits as hexadecimal digits.
+pub(crate) fn new_token() -> Result<String, getrandom::Error> {
     let mut bytes = [0; TOKEN_BYTES];
     getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().fold(String::new(), |mut text, byte| {

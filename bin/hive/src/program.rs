@@ -22,7 +22,7 @@ use crate::{
     cli::{Cli, Command, Serve, Token},
     config::{Config, Environment, local_state_folder},
     exit_code::{DONE, Failure},
-    local_token, logging,
+    http, local_token, logging,
     serve::Hive,
     state_folder::OwnedStateFolder,
 };
@@ -47,6 +47,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let outcome = match cli.command {
         Command::Serve(arguments) => serve(&arguments, &environment),
         Command::Token(arguments) => token(&arguments, &environment),
+        Command::Openapi => openapi(),
     };
     match outcome {
         Ok(()) => DONE,
@@ -144,6 +145,12 @@ fn token(arguments: &Token, environment: &Environment) -> Result<(), Failure> {
         writeln!(stdout, "{}", token.expose_secret())?;
     }
     Ok(())
+}
+
+/// Prints the description of the HTTP API.
+fn openapi() -> Result<(), Failure> {
+    let text = http::openapi::text().map_err(io::Error::from)?;
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
 /// A hive that keeper starts outlives keeper's terminal.

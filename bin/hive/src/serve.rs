@@ -5,22 +5,23 @@ mod idle;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use downloader::Limits;
-use job_registry::{JobRegistry, OpenError, RegistrySettings};
+use jiff::Timestamp;
+use job_registry::{JobRegistry, OpenError, RegistrySettings, WriteObserver};
 use model_provisioner::{HubSetupError, Provisioner, ProvisionerSettings, RateLimiter};
 use model_store::ModelStore;
 use secrecy::SecretString;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::Config,
     exit_code::Failure,
     facts::Facts,
-    http::{self, accept::Connections, app::App, auth::Doorkeeper, host::AllowedHosts},
+    http::{
+        self, accept::Connections, app::App, auth::Doorkeeper, host::AllowedHosts, seats::Seats,
+    },
     listen::{Listeners, SocketFile},
+    metrics::Metrics,
     operations::{Operations, model_download::ModelDownloads},
     state_folder::OwnedStateFolder,
     store::Store,
@@ -63,11 +64,14 @@ impl Hive {
         let machine = machine_name();
         let facts = facts(&config, &state, &machine, listeners.addresses());
         let store = ModelStore::new(&config.store);
-        let operations = operations(&config, &store, &machine)?;
+        let metrics = Metrics::new();
+        let operations = operations(&config, &store, &machine, &metrics)?;
+        let writes = metrics.clone();
         let registry = RegistrySettings {
             max_running: config.max_jobs as usize,
             keep_jobs: config.keep_jobs,
             keep_jobs_for: config.keep_jobs_for,
+            on_write: WriteObserver::new(move |took| writes.database_write(took)),
             ..RegistrySettings::new(state.names().database())
         };
         let registry = JobRegistry::open(registry, operations.runner())
@@ -82,12 +86,15 @@ impl Hive {
             doorkeeper: Doorkeeper::new(local_token),
             hosts: AllowedHosts::new(&machine, &config.allow_hosts),
             limits: config.connections,
-            streams: Arc::new(Semaphore::new(config.connections.open_streams)),
+            seats: Seats::new(&config.connections),
+            connections: TaskTracker::new(),
+            metrics,
             drain: drain.clone(),
         });
         let router = http::router(Arc::clone(&app));
         let Listeners { socket, unix, tcp } = listeners;
-        let connections = Connections::serve(unix, tcp, router, config.connections, drain);
+        let open = app.connections.clone();
+        let connections = Connections::serve(unix, tcp, router, config.connections, open, drain);
         app.facts.log();
         Ok(Self {
             app,
@@ -134,8 +141,10 @@ fn operations(
     config: &Config,
     store: &ModelStore,
     machine: &str,
+    metrics: &Metrics,
 ) -> Result<Operations, StartError> {
     let connections = config.download_connections as usize;
+    let rate_limit = RateLimiter::new(config.rate_limit.bytes_per_second());
     let settings = ProvisionerSettings {
         hub: config.hub.settings.clone(),
         transfer: Limits {
@@ -146,12 +155,14 @@ fn operations(
         },
         parallel_files: PARALLEL_FILES,
         connections,
-        rate_limit: RateLimiter::new(config.rate_limit.bytes_per_second()),
+        rate_limit: rate_limit.clone(),
     };
     let model_downloads = ModelDownloads {
         provisioner: Provisioner::new(settings, store.clone())?,
         hub: config.hub.settings.endpoint.clone(),
         machine: machine.to_owned(),
+        rate_limit,
+        metrics: metrics.clone(),
     };
     Ok(Operations {
         model_downloads: Arc::new(model_downloads),
@@ -177,6 +188,7 @@ fn facts(
         connections: config.download_connections,
         rate_limit: config.rate_limit,
         started: Instant::now(),
+        started_at: Timestamp::now(),
     }
 }
 

@@ -285,6 +285,7 @@ fn connections_take_no_more_than_their_share_of_the_open_files() {
         assert_eq!(within.open_connections, files / 2);
         assert_eq!(within.open_unix_connections, files / 8);
         assert!(within.open_streams < within.open_connections);
+        assert!(within.open_streams_per_job < within.open_streams);
         assert_eq!(within.drain_timeout, limits.drain_timeout);
     }
 }

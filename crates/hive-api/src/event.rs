@@ -6,8 +6,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::{Job, JobState, Open, Phase, PlanSummary, Progress};
+use crate::{
+    Job, PlanSummary, Progress,
+    open::{OpenJobState, OpenLogLevel, OpenPhase},
+};
 
 /// One frame of a job's event stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,7 +111,7 @@ impl Event {
 }
 
 /// The body of `snapshot`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Snapshot {
     /// The job as it is now.
     #[serde(flatten)]
@@ -118,38 +122,38 @@ pub struct Snapshot {
 }
 
 /// The body of `state`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StateEvent {
     /// This event's number.
     pub sequence: u64,
     /// When it was recorded.
     pub at: Timestamp,
     /// The state entered.
-    pub state: Open<JobState>,
+    pub state: OpenJobState,
     /// Which start of the job this is.
     pub attempt: u32,
 }
 
 /// The body of `phase`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PhaseEvent {
     /// This event's number.
     pub sequence: u64,
     /// When it was recorded.
     pub at: Timestamp,
     /// The phase entered.
-    pub phase: Open<Phase>,
+    pub phase: OpenPhase,
 }
 
 /// The body of `log`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogEvent {
     /// This event's number.
     pub sequence: u64,
     /// When it was recorded.
     pub at: Timestamp,
     /// How much it matters.
-    pub level: Open<LogLevel>,
+    pub level: OpenLogLevel,
     /// What happened, one sentence without a full stop.
     pub message: String,
     /// The stable code of what happened (`planned`, `stalled`, `upstream_http` …), where it has one.
@@ -163,7 +167,7 @@ pub struct LogEvent {
 }
 
 /// How much a log line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
     /// Detail that is shown when asked for.
@@ -177,7 +181,7 @@ pub enum LogLevel {
 }
 
 /// The body of `heartbeat`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Heartbeat {
     /// Seconds since the job last started to run, or since it was submitted while it waits.
     pub elapsed_seconds: u64,

@@ -1,9 +1,10 @@
 //! What a hive says about itself.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The answer of `GET /v1/hive`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HiveInfo {
     /// The machine's name.
     pub name: String,
@@ -41,4 +42,11 @@ pub struct HiveInfo {
     pub queued_jobs: u32,
     /// Seconds since the start.
     pub uptime_seconds: u64,
+}
+
+/// The answer of `GET /readyz`; a hive that is not ready answers a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ready {
+    /// Always true.
+    pub ready: bool,
 }

@@ -4,15 +4,22 @@ use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{Open, Operation, PlanSummary, Problem, Progress, paths};
+use crate::{
+    Open, Operation, PlanSummary, Problem, Progress,
+    open::{OpenJobResult, OpenJobState, OpenOperation, OpenPhase, OpenPriority},
+    paths,
+};
 
 /// Seconds between two heartbeats of a job's stream; three of them without a byte is a lost stream.
 pub const HEARTBEAT_SECONDS: u32 = 5;
 
 /// A job's id: a UUIDv7 (RFC 9562), sortable by the time of its submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(transparent)]
 pub struct JobId(Uuid);
 
@@ -62,7 +69,7 @@ impl FromStr for JobId {
 pub struct ParseJobIdError;
 
 /// Where a job is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// Waits for a slot.
@@ -135,7 +142,7 @@ impl Open<JobState> {
 }
 
 /// Where a running job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Asks the Hub which commit the revision points to.
@@ -167,7 +174,9 @@ impl Phase {
 }
 
 /// Who goes first in the queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// After all others.
@@ -180,24 +189,27 @@ pub enum Priority {
 }
 
 /// The body of `POST /v1/jobs` and `POST /v1/plans`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubmitJob {
     /// What to do.
     pub operation: Operation,
     /// Its place in the queue.
     #[serde(default)]
+    #[schema(default = "normal")]
     pub priority: Priority,
     /// The most bytes a second it may receive, or null for no limit of its own.
     #[serde(default)]
+    #[schema(minimum = 1)]
     pub limit_bytes_per_second: Option<u64>,
 }
 
 /// The body of `PATCH /v1/jobs/{id}`: what is to change in a job that has not ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangeJob {
     /// The most bytes a second it may receive from now on, or null for no limit of its own. It must be given: null
     /// lifts a limit, and nothing is not null.
     #[serde(deserialize_with = "given")]
+    #[schema(minimum = 1, required = true)]
     pub limit_bytes_per_second: Option<u64>,
 }
 
@@ -207,22 +219,22 @@ fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
 }
 
 /// One unit of work on a hive: an id, an operation, a state, an event log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Job {
     /// Its id.
     pub job_id: JobId,
     /// What it was asked to do; of an unknown kind, it is shown and not run.
-    pub operation: Open<Operation, serde_json::Value>,
+    pub operation: OpenOperation,
     /// Where it is in its life.
-    pub state: Open<JobState>,
+    pub state: OpenJobState,
     /// Where it is while it runs, and where it was when it ended.
-    pub phase: Option<Open<Phase>>,
+    pub phase: Option<OpenPhase>,
     /// Which start of the job this is, from 1; zero before the first.
     pub attempt: u32,
     /// The number of its last logged event.
     pub sequence: u64,
     /// Its place in the queue.
-    pub priority: Open<Priority>,
+    pub priority: OpenPriority,
     /// The most bytes a second it may receive, or null for no limit of its own.
     pub limit_bytes_per_second: Option<u64>,
     /// How many jobs start before it, from 1, or null unless it is queued.
@@ -244,7 +256,7 @@ pub struct Job {
     /// Why it failed.
     pub error: Option<Problem>,
     /// What it made.
-    pub result: Option<Open<JobResult, serde_json::Value>>,
+    pub result: Option<OpenJobResult>,
     /// Bytes received and kept that are not published.
     pub partial_bytes_kept: u64,
     /// Seconds between heartbeats on its stream.
@@ -254,7 +266,7 @@ pub struct Job {
 }
 
 /// Where a job and its events are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobLinks {
     /// The job.
     #[serde(rename = "self")]
@@ -274,7 +286,7 @@ impl JobLinks {
 }
 
 /// The answer of `GET /v1/jobs`: newest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobList {
     /// One page of jobs.
     pub jobs: Vec<Job>,
@@ -283,7 +295,7 @@ pub struct JobList {
 }
 
 /// What a job made, by the kind of its operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum JobResult {
     /// A published model.
@@ -291,7 +303,7 @@ pub enum JobResult {
 }
 
 /// A model that was downloaded and published.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelDownloaded {
     /// `org/name`, with `datasets/` before it for a dataset.
     pub repo: String,

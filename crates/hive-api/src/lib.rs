@@ -4,6 +4,7 @@
 //! the other. Every object here is serialised in a test against the example that the documentation shows
 //! (`docs/api/*.json`). Sizes are bytes, times are RFC 3339 UTC.
 
+mod dashboard;
 mod event;
 mod hive_info;
 mod job;
@@ -17,8 +18,9 @@ mod problem;
 mod progress;
 mod rate_limit;
 
+pub use dashboard::{HiveHeartbeat, JobsSnapshot};
 pub use event::{Event, Heartbeat, LogEvent, LogLevel, PhaseEvent, Snapshot, StateEvent};
-pub use hive_info::HiveInfo;
+pub use hive_info::{HiveInfo, Ready};
 pub use job::{
     ChangeJob, HEARTBEAT_SECONDS, Job, JobId, JobLinks, JobList, JobResult, JobState,
     ModelDownloaded, ParseJobIdError, Phase, Priority, SubmitJob,

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::Open;
+use crate::open::OpenModelState;
 
 /// The answer of `GET /v1/models`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelList {
     /// The store's folder on the hive.
     pub store_path: String,
@@ -17,7 +18,7 @@ pub struct ModelList {
 }
 
 /// One model at one commit in the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StoredModel {
     /// The reference that names it: `org/name` or `org/name:Q4_K_M`.
     pub model: String,
@@ -32,7 +33,7 @@ pub struct StoredModel {
     /// When a file of it was last opened, as far as the file system records it.
     pub last_used_at: Option<Timestamp>,
     /// Whether it is whole.
-    pub state: Open<ModelState>,
+    pub state: OpenModelState,
     /// The selected file (its first shard), else the snapshot folder.
     pub path: String,
     /// Its files.
@@ -40,7 +41,7 @@ pub struct StoredModel {
 }
 
 /// Whether a model in the store is whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelState {
     /// Every file is there.
@@ -52,7 +53,7 @@ pub enum ModelState {
 }
 
 /// One file of a stored model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelFile {
     /// The path in the repository.
     pub path: String,
@@ -63,7 +64,7 @@ pub struct ModelFile {
 }
 
 /// The answer of `DELETE /v1/models`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RemovedModel {
     /// What was removed.
     pub repo: String,

@@ -10,8 +10,18 @@ pub const PLANS: &str = "/v1/plans";
 pub const MODELS: &str = "/v1/models";
 /// `GET` tells about the hive.
 pub const HIVE: &str = "/v1/hive";
+/// `GET` is the event stream of all jobs.
+pub const EVENTS: &str = "/v1/events";
+/// `POST` opens a browser's session, `DELETE` ends it.
+pub const SESSION: &str = "/v1/session";
+/// `GET` answers 200 as long as the hive can take work.
+pub const READYZ: &str = "/readyz";
+/// `GET` tells how the hive does, for Prometheus.
+pub const METRICS: &str = "/metrics";
 /// `GET` answers 200 as long as the process serves; the one route without a token.
 pub const HEALTHZ: &str = "/healthz";
+/// `GET` describes the API (OpenAPI 3.1).
+pub const OPENAPI: &str = "/openapi.json";
 
 /// One job.
 pub fn job(id: JobId) -> String {

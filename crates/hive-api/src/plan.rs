@@ -1,11 +1,12 @@
 //! What a model reference resolves to at a pinned commit: before the first byte, and as a summary on the job.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::{Open, Suggestion};
+use crate::{Suggestion, open::OpenAccess};
 
 /// The files that a download would fetch, with what is already here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     /// The figures that a person reads first.
     #[serde(flatten)]
@@ -17,11 +18,11 @@ pub struct Plan {
     /// Bytes of the disk that running jobs have planned for and not written yet.
     pub reserved_bytes: u64,
     /// Whether the Hub account of this hive may fetch the files.
-    pub access: Open<Access>,
+    pub access: OpenAccess,
 }
 
 /// A plan's figures: what is fetched, what is here, what is left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlanSummary {
     /// `org/name`, with `datasets/` before it for a dataset.
     pub repo: String,
@@ -50,7 +51,7 @@ pub struct PlanSummary {
 }
 
 /// Files of the repository that were not selected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LeftOut {
     /// How many.
     pub files: u32,
@@ -59,7 +60,7 @@ pub struct LeftOut {
 }
 
 /// One file of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlannedFile {
     /// The path in the repository.
     pub path: String,
@@ -72,7 +73,7 @@ pub struct PlannedFile {
 }
 
 /// Whether the files may be fetched with the hive's Hub account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
     /// The Hub serves them.

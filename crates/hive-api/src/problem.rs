@@ -1,11 +1,12 @@
 //! What went wrong, for programs (`code`, `retryable`) and for people (`detail`, `reason`, `hint`).
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::Open;
+use crate::{Open, open::OpenProblemCode};
 
 /// A problem after RFC 9457, as an HTTP error body and as `error` of a failed job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// A stable URI of the code: `urn:hive:problem:<code>`.
     #[serde(rename = "type")]
@@ -17,7 +18,7 @@ pub struct Problem {
     /// What happened to what, one sentence without a full stop.
     pub detail: String,
     /// The stable code.
-    pub code: Open<ProblemCode>,
+    pub code: OpenProblemCode,
     /// Whether the same request may succeed later, without a change by the person.
     pub retryable: bool,
     /// Why it happened, where that is known and is not the detail.
@@ -85,7 +86,7 @@ impl Problem {
 }
 
 /// A field of a request that was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InvalidField {
     /// Where it stands, a JSON pointer (RFC 6901).
     pub pointer: String,
@@ -94,7 +95,7 @@ pub struct InvalidField {
 }
 
 /// Something that could be asked for instead.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Suggestion {
     /// The selector, such as `Q4_K_M`.
     pub selector: String,
@@ -106,7 +107,7 @@ pub struct Suggestion {
 macro_rules! problem_codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal, $status:literal, $retryable:literal, $title:literal;)+) => {
         /// The stable codes of everything that can go wrong.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         pub enum ProblemCode {
             $($(#[doc = $doc])+ #[serde(rename = $code)] $variant,)+
         }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::Open;
+use crate::open::OpenLimitedBy;
 
 /// A job's progress over all its files.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// Bytes that are here now: reused and received.
     pub bytes_done: u64,
@@ -26,14 +27,14 @@ pub struct Progress {
     /// The files in transfer now.
     pub files: Vec<FileProgress>,
     /// What holds the job back now, or null when nothing does.
-    pub limited_by: Option<Open<LimitedBy>>,
+    pub limited_by: Option<OpenLimitedBy>,
     /// How often this attempt tried again, by the code of what made it so.
     #[serde(default)]
     pub retries: BTreeMap<String, u32>,
 }
 
 /// One file in transfer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FileProgress {
     /// The file's place in the plan, from 1.
     pub index: u32,
@@ -55,7 +56,7 @@ pub struct FileProgress {
 }
 
 /// What holds a job back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitedBy {
     /// The Hub or its CDN answers slowly or not at all.

@@ -29,6 +29,8 @@ macro_rules! examples {
             let mut found: Vec<String> = std::fs::read_dir(folder)
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                // The description of the whole API, held by a test of hive.
+                .filter(|name| name != "openapi.json")
                 .collect();
             found.sort();
             let mut tested = vec![$(concat!($file, ".json").to_owned()),+];

@@ -18,6 +18,8 @@ pub struct ConnectionLimits {
     pub open_unix_connections: usize,
     /// Event streams, over all doors; one more is refused.
     pub open_streams: usize,
+    /// Event streams of one job, over all doors; one more is refused.
+    pub open_streams_per_job: usize,
     /// How long open requests may take to end when the hive stops.
     pub drain_timeout: Duration,
 }
@@ -30,6 +32,7 @@ impl Default for ConnectionLimits {
             open_connections: 16_384,
             open_unix_connections: 16_384,
             open_streams: 12_288,
+            open_streams_per_job: 10_240,
             drain_timeout: Duration::from_secs(5),
         }
     }
@@ -46,11 +49,14 @@ impl ConnectionLimits {
         };
         let share = |part: u64| usize::try_from(open_files / part).map_or(usize::MAX, |n| n.max(1));
         let open_connections = self.open_connections.min(share(2));
+        // Some seats stay for those who ask for something else, and some for the streams of other jobs.
+        let open_streams = self.open_streams.min((open_connections / 4 * 3).max(1));
+        let open_streams_per_job = self.open_streams_per_job.min((open_streams / 6 * 5).max(1));
         Self {
             open_connections,
             open_unix_connections: self.open_unix_connections.min(share(8)),
-            // Some seats stay for those who ask for something else.
-            open_streams: self.open_streams.min((open_connections / 4 * 3).max(1)),
+            open_streams,
+            open_streams_per_job,
             ..self
         }
     }

@@ -51,12 +51,13 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Serves every listener until `drain`.
+    /// Serves every listener until `drain`; `open` has one task for each open connection.
     pub(crate) fn serve(
         unix: UnixListener,
         tcp: Vec<TcpListener>,
         router: Router,
         limits: ConnectionLimits,
+        open: TaskTracker,
         drain: CancellationToken,
     ) -> Self {
         let connections = Self {
@@ -65,7 +66,7 @@ impl Connections {
             drain,
             abort: CancellationToken::new(),
             loops: TaskTracker::new(),
-            open: TaskTracker::new(),
+            open,
             taken: Arc::default(),
         };
         let unix = Arc::new(unix);

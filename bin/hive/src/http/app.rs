@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use hive_api::{Job, JobState};
 use job_registry::{JobFilter, JobRegistry, ListError, RegistryError};
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{auth::Doorkeeper, host::AllowedHosts};
-use crate::{config::ConnectionLimits, facts::Facts, operations::Operations, store::Store};
+use super::{auth::Doorkeeper, host::AllowedHosts, seats::Seats};
+use crate::{
+    config::ConnectionLimits, facts::Facts, metrics::Metrics, operations::Operations, store::Store,
+};
 
 /// The states in which a job may be writing to the store.
 const AT_WORK: [JobState; 3] = [JobState::Running, JobState::Pausing, JobState::Cancelling];
@@ -23,7 +24,10 @@ pub(crate) struct App {
     pub(crate) hosts: AllowedHosts,
     pub(crate) limits: ConnectionLimits,
     /// One seat an event stream.
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) seats: Arc<Seats>,
+    /// The open connections, one task each.
+    pub(crate) connections: TaskTracker,
+    pub(crate) metrics: Metrics,
     /// Fires when the hive begins to stop: streams end, waits answer.
     pub(crate) drain: CancellationToken,
 }

@@ -7,7 +7,11 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Door, problems::Refusal};
+use super::{
+    Door,
+    problems::Refusal,
+    session::{Admission, Sessions},
+};
 
 /// The name under which the owner of this hive submits, over the socket and with the local token alike.
 const LOCAL: &str = "local";
@@ -17,27 +21,37 @@ const LOCAL: &str = "local";
 pub(super) struct Caller(pub(super) &'static str);
 
 /// What tells a caller from a stranger.
-#[derive(Clone)]
 pub(crate) struct Doorkeeper {
     /// The sha256 of the token: of one length whatever was sent, so that comparing takes one time.
     local_token: [u8; 32],
+    pub(super) sessions: Sessions,
 }
 
 impl Doorkeeper {
     /// Knows the local token.
     pub(crate) fn new(local_token: &SecretString) -> Self {
         let local_token = Sha256::digest(local_token.expose_secret()).into();
-        Self { local_token }
+        Self {
+            local_token,
+            sessions: Sessions::default(),
+        }
     }
 
-    /// Tells who asks, or refuses.
-    pub(super) fn admit(&self, door: Door, request: &Request) -> Result<Caller, Refusal> {
-        let admitted = match door {
-            Door::Unix => true,
-            Door::Tcp => bearer(request).is_some_and(|token| self.is_local_token(token)),
-        };
-        if admitted {
-            return Ok(Caller(LOCAL));
+    /// Tells who asks and why they may, or refuses. Where an `Authorization` came, it alone decides.
+    pub(super) fn admit(
+        &self,
+        door: Door,
+        request: &Request,
+    ) -> Result<(Caller, Admission), Refusal> {
+        if door == Door::Unix {
+            return Ok((Caller(LOCAL), Admission::Socket));
+        }
+        if request.headers().contains_key(header::AUTHORIZATION) {
+            if bearer(request).is_some_and(|token| self.is_local_token(token)) {
+                return Ok((Caller(LOCAL), Admission::Token));
+            }
+        } else if let Some((caller, end)) = self.sessions.find(request)? {
+            return Ok((caller, Admission::Session(end)));
         }
         let detail = "a valid `Authorization: Bearer` header is needed";
         Err(Problem::new(ProblemCode::Unauthenticated, detail)

@@ -9,7 +9,7 @@ use axum::{
 };
 use hive_api::paths;
 
-use super::{Door, app::App, origin, problems::Refusal};
+use super::{Door, app::App, origin, problems::Refusal, session::Admission};
 
 /// Lets a request through to its route, with its caller named, or refuses it.
 pub(super) async fn guard(
@@ -37,7 +37,11 @@ fn check(app: &App, request: &mut Request) -> Result<(), Refusal> {
     if request.uri().path() == paths::HEALTHZ {
         return Ok(());
     }
-    let caller = app.doorkeeper.admit(door, request)?;
+    let (caller, admission) = app.doorkeeper.admit(door, request)?;
+    if matches!(admission, Admission::Session(_)) {
+        origin::check_change(request)?;
+    }
     request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(admission);
     Ok(())
 }

@@ -3,11 +3,19 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use hive_api::HiveInfo;
+use hive_api::{HiveInfo, paths};
 use http::Uri;
 
 use super::{app::App, problems::Refusal, query::Query};
 
+/// Says what this hive is and works with
+#[utoipa::path(
+    get,
+    path = paths::HIVE,
+    tag = "hive",
+    operation_id = "show_hive",
+    responses((status = 200, description = "The hive", body = HiveInfo)),
+)]
 pub(super) async fn hive(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<HiveInfo>, Refusal> {
     Query::of(&uri)?.finish()?;
     let counts = app.registry.counts();

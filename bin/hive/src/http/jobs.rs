@@ -11,15 +11,12 @@ mod submit;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    extract::{FromRequestParts, Path},
-    routing::{get, post},
-};
-use hive_api::{Job, JobId, Problem, ProblemCode, paths};
+use axum::extract::{FromRequestParts, Path};
+use hive_api::{Job, JobId, Problem, ProblemCode};
 use http::request::Parts;
 use job_registry::{ChangeError, RegistryError};
 use tokio::time::timeout;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     app::App,
@@ -27,19 +24,19 @@ use super::{
     query::{Query, refused},
 };
 
+/// One job.
+const PATH: &str = "/v1/jobs/{id}";
+
 /// A client that waits longer than this asks again.
 const LONGEST_WAIT_SECONDS: u64 = 300;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route(paths::JOBS, post(submit::submit).get(list::list))
-        .route(
-            "/v1/jobs/{id}",
-            get(get::get).delete(cancel::cancel).patch(change::change),
-        )
-        .route("/v1/jobs/{id}/events", get(events::events))
-        .route("/v1/jobs/{id}/pause", post(pause::pause))
-        .route("/v1/jobs/{id}/resume", post(resume::resume))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default()
+        .routes(routes!(submit::submit, list::list))
+        .routes(routes!(get::get, cancel::cancel, change::change))
+        .routes(routes!(events::events))
+        .routes(routes!(pause::pause))
+        .routes(routes!(resume::resume))
 }
 
 /// The job id of the path; one that cannot be is as unknown as one that is not.

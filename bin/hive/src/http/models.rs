@@ -2,22 +2,43 @@
 
 use std::sync::Arc;
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use hive_api::{Job, ModelList, Problem, ProblemCode, RemovedModel, paths};
 use http::Uri;
 use model_store::{RepoId, RepoKind, Revision};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     app::App,
+    openapi::refusals::{OfName, OfRegistry, OfStore, OfUse},
     problems::Refusal,
     query::{Query, refused},
 };
 use crate::store::AskError;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route(paths::MODELS, get(read).delete(remove))
+/// What names a repository.
+const REPO: &str = "`org/name`, with `datasets/` before it for a dataset";
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(read, remove))
 }
 
+/// Lists what the store holds, or shows one repository
+#[utoipa::path(
+    get,
+    path = paths::MODELS,
+    tag = "models",
+    operation_id = "list_models",
+    params(
+        ("repo" = Option<String>, Query, description = REPO, example = "Qwen/Qwen3-8B-GGUF"),
+        ("revision" = Option<String>, Query, description = "A commit or a ref; needs `repo`"),
+    ),
+    responses(
+        (status = 200, description = "The models", body = ModelList),
+        OfName,
+        OfStore,
+    ),
+)]
 async fn read(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<ModelList>, Refusal> {
     match Named::of(&uri)? {
         None => Ok(Json(app.store.list().await?)),
@@ -28,6 +49,23 @@ async fn read(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<ModelList>, 
     }
 }
 
+/// Removes a repository, or one revision of it, from the store
+#[utoipa::path(
+    delete,
+    path = paths::MODELS,
+    tag = "models",
+    operation_id = "remove_model",
+    params(
+        ("repo" = String, Query, description = REPO, example = "Qwen/Qwen3-8B-GGUF"),
+        ("revision" = Option<String>, Query, description = "A commit or a ref; all if not given"),
+    ),
+    responses(
+        (status = 200, description = "What is gone", body = RemovedModel),
+        OfName,
+        OfUse,
+        OfRegistry,
+    ),
+)]
 async fn remove(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<RemovedModel>, Refusal> {
     let Named { repo, revision } =
         Named::of(&uri)?.ok_or_else(|| refused("repo", "must name what to remove"))?;

@@ -30,6 +30,16 @@ pub(super) fn check(request: &Request) -> Result<(), Refusal> {
     }
 }
 
+/// Refuses a change by cookie that does not say which page asks: a browser sends the cookie for any of them. One that
+/// says another origin than ours was refused by [`check`].
+pub(super) fn check_change(request: &Request) -> Result<(), Refusal> {
+    if request.method().is_safe() || request.headers().contains_key(header::ORIGIN) {
+        return Ok(());
+    }
+    let detail = "a change by cookie needs the `Origin` of the page that asks";
+    Err(Refusal::new(ProblemCode::OriginNotAllowed, detail))
+}
+
 /// A page of ours names the host and port that it was loaded from, behind a proxy with TLS as well.
 fn is_own(origin: &[u8], host: &str) -> bool {
     ["http://", "https://"]

@@ -6,10 +6,25 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use hive_api::Plan;
+use hive_api::{Plan, SubmitJob, paths};
 
-use super::{app::App, problems::Refusal, query::Query, submission};
+use super::{
+    app::App,
+    openapi::refusals::{OfBody, OfHub},
+    problems::Refusal,
+    query::Query,
+    submission,
+};
 
+/// Says what a download would fetch
+#[utoipa::path(
+    post,
+    path = paths::PLANS,
+    tag = "models",
+    operation_id = "plan",
+    request_body = SubmitJob,
+    responses((status = 200, description = "The plan", body = Plan), OfBody, OfHub),
+)]
 pub(super) async fn plan(
     State(app): State<Arc<App>>,
     request: Request,

@@ -21,6 +21,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::metrics::Metrics;
+
 /// Events that wait for the job's log before the download has to wait for it.
 const WAITING_EVENTS: usize = 64;
 
@@ -31,6 +33,9 @@ pub(crate) struct ModelDownloads {
     pub(crate) hub: Url,
     /// The machine's name.
     pub(crate) machine: String,
+    /// The limit of all downloads together, which every byte passes.
+    pub(crate) rate_limit: RateLimiter,
+    pub(crate) metrics: Metrics,
 }
 
 impl ModelDownloads {
@@ -64,6 +69,11 @@ impl ModelDownloads {
         } else {
             Err(errors)
         }
+    }
+
+    /// Bytes that came from the Hub and its CDN since the start, each counted once.
+    pub(crate) fn bytes_received(&self) -> u64 {
+        self.rate_limit.bytes_received()
     }
 
     pub(super) fn repository(&self, spec: &ModelDownload) -> Option<RepoId> {
@@ -124,7 +134,7 @@ impl ModelDownloads {
             tokio::join!(
                 self.provisioner
                     .download(&request, events, context.cancellation()),
-                Teller::new(context).tell_all(inbox),
+                Teller::new(context, &self.metrics).tell_all(inbox),
             )
         };
         let (outcome, told) = tokio::select! {
@@ -191,6 +201,7 @@ fn unreadable(error: &ReferenceError) -> Problem {
 /// Turns events into what the job's watchers see.
 struct Teller<'a> {
     context: &'a JobContext,
+    metrics: &'a Metrics,
     /// Files of the plan.
     files: u32,
     /// The retries that were told, by code.
@@ -198,9 +209,10 @@ struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    const fn new(context: &'a JobContext) -> Self {
+    const fn new(context: &'a JobContext, metrics: &'a Metrics) -> Self {
         Self {
             context,
+            metrics,
             files: 0,
             retries: BTreeMap::new(),
         }
@@ -252,6 +264,7 @@ impl<'a> Teller<'a> {
                 let line = story::retry(&retry, self.files);
                 if let Some(code) = &line.code {
                     *self.retries.entry(code.clone()).or_default() += 1;
+                    self.metrics.retried(code);
                 }
                 self.context.log(line).await
             }

@@ -13,7 +13,6 @@ async fn an_unknown_route_job_or_model_is_a_not_found_problem() {
         "/",
         "/v1/engines",
         "/v1/pins",
-        "/readyz",
         unknown,
         "/v1/jobs/not-an-id",
         "/v1/jobs/%ff",
@@ -91,5 +90,17 @@ async fn an_empty_store_is_an_empty_list() {
     let list: Value = hive.get("/v1/models").await.json().await.unwrap();
     assert_eq!(list["models"], serde_json::json!([]));
     assert!(list["free_bytes"].as_u64().unwrap() > 0);
+    hive.stop().await;
+}
+
+#[tokio::test]
+async fn a_hive_describes_what_it_answers() {
+    let hive = RunningHive::start().await;
+    let answer = hive.get("/openapi.json").await;
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    let description: Value = answer.json().await.unwrap();
+    assert_eq!(description["openapi"], "3.1.0");
+    let submit = &description["paths"]["/v1/jobs"]["post"];
+    assert!(submit["responses"]["202"].is_object(), "{submit}");
     hive.stop().await;
 }

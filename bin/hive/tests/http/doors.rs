@@ -4,7 +4,7 @@ use reqwest::{Client, Method, header};
 
 use crate::running_hive::{LIMIT, RunningHive, code_of, raw};
 
-const ROUTES: [(Method, &str); 10] = [
+const ROUTES: [(Method, &str); 16] = [
     (Method::POST, "/v1/jobs"),
     (Method::GET, "/v1/jobs"),
     (Method::GET, "/v1/jobs/019a0000-0000-7000-8000-000000000000"),
@@ -23,6 +23,12 @@ const ROUTES: [(Method, &str); 10] = [
     (Method::POST, "/v1/plans"),
     (Method::GET, "/v1/models"),
     (Method::GET, "/v1/hive"),
+    (Method::GET, "/v1/events"),
+    (Method::POST, "/v1/session"),
+    (Method::DELETE, "/v1/session"),
+    (Method::GET, "/readyz"),
+    (Method::GET, "/metrics"),
+    (Method::GET, "/openapi.json"),
     (Method::GET, "/no/such/route"),
 ];
 

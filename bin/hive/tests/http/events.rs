@@ -31,9 +31,14 @@ impl Frames {
 
     /// The next frame, or `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
+        self.next_text().await.as_deref().map(Frame::parse)
+    }
+
+    /// The next frame as it came.
+    pub(crate) async fn next_text(&mut self) -> Option<String> {
         loop {
             if let Some((frame, rest)) = self.text.split_once("\n\n") {
-                let (frame, rest) = (Frame::parse(frame), rest.to_owned());
+                let (frame, rest) = (frame.to_owned(), rest.to_owned());
                 self.text = rest;
                 return Some(frame);
             }
@@ -166,5 +171,30 @@ async fn one_stream_too_many_is_refused_and_said_to_be_worth_another_try() {
     let second = hive.get(&path).await;
     assert!(second.headers().contains_key("retry-after"));
     assert_eq!(code_of(second).await, "too_many_streams");
+    hive.stop().await;
+}
+
+#[tokio::test]
+async fn one_job_does_not_take_every_seat() {
+    let hub = fake_hub::FakeHub::builder().start().await;
+    let hive = RunningHive::start_with(hub, |config| {
+        config.connections.open_streams = 2;
+        config.connections.open_streams_per_job = 1;
+    })
+    .await;
+    let _held = hive.hub.hold_api();
+    let events = async |model: &str| format!("/v1/jobs/{}/events", hive.submit(model).await);
+    let (crowded, other) = (events("a/b").await, events("a/c").await);
+    let mut first = Frames::of(hive.get(&crowded).await);
+    first.next().await.unwrap();
+    let refused = hive.get(&crowded).await;
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(code_of(refused).await, "too_many_streams");
+    let mut second = Frames::of(hive.get(&other).await);
+    second.next().await.unwrap();
+    assert_eq!(
+        code_of(hive.get("/v1/events").await).await,
+        "too_many_streams"
+    );
     hive.stop().await;
 }

@@ -7,10 +7,13 @@
 mod answers;
 mod bodies;
 mod connections;
+mod dashboard;
 mod doors;
 mod download;
 mod events;
+mod health;
 mod jobs;
 mod pausing;
 mod running_hive;
+mod sessions;
 mod unreachable_hub;

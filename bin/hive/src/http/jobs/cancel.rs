@@ -3,15 +3,40 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Extension, Json, extract::State};
-use hive_api::Job;
+use hive_api::{Job, JobId};
 use http::Uri;
 
-use super::{InPath, no_such_job, take_wait, wait_for};
-use crate::http::{app::App, auth::Caller, problems::Refusal, query::Query};
+use super::{InPath, PATH, no_such_job, take_wait, wait_for};
+use crate::http::{
+    app::App,
+    auth::Caller,
+    openapi::refusals::{OfDiscard, OfName},
+    problems::Refusal,
+    query::Query,
+};
 
 /// How long a cancel that also discards waits for the work to end, unless told otherwise.
 const DISCARD_WAIT: Duration = Duration::from_secs(5);
 
+/// Cancels a job
+///
+/// Repeatable. A job that publishes answers as it is and ends by itself.
+#[utoipa::path(
+    delete,
+    path = PATH,
+    tag = "jobs",
+    operation_id = "cancel_job",
+    params(
+        ("id" = JobId, Path, description = "The job"),
+        ("wait_seconds" = Option<u64>, Query, description = "Wait for its end so long", maximum = 300),
+        ("discard_partial" = Option<bool>, Query, description = "Also remove what it has received"),
+    ),
+    responses(
+        (status = 200, description = "The job in its state now", body = Job),
+        OfName,
+        OfDiscard,
+    ),
+)]
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     Extension(Caller(caller)): Extension<Caller>,

@@ -6,13 +6,14 @@ use axum::{
     Extension, Json,
     extract::{Request, State},
 };
-use hive_api::{ChangeJob, Job};
+use hive_api::{ChangeJob, Job, JobId};
 
-use super::{InPath, no_such_job, unchanged};
+use super::{InPath, PATH, no_such_job, unchanged};
 use crate::http::{
     app::App,
     auth::Caller,
     json::{receive, strict},
+    openapi::refusals::{OfBody, OfName, OfRegistry, OfState},
     problems::Refusal,
     query::Query,
     rate_limit,
@@ -21,6 +22,22 @@ use crate::http::{
 const REASON: &str = "a limit can be changed until a job ends or is cancelled";
 const HINT: &str = "keeper job list shows which jobs run and wait";
 
+/// Changes a job's rate limit
+#[utoipa::path(
+    patch,
+    path = PATH,
+    tag = "jobs",
+    operation_id = "change_job",
+    params(("id" = JobId, Path, description = "The job")),
+    request_body = ChangeJob,
+    responses(
+        (status = 200, description = "The job, changed", body = Job),
+        OfName,
+        OfState,
+        OfBody,
+        OfRegistry,
+    ),
+)]
 pub(super) async fn change(
     State(app): State<Arc<App>>,
     Extension(Caller(caller)): Extension<Caller>,

@@ -3,12 +3,38 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use hive_api::Job;
+use hive_api::{Job, JobId};
 use http::Uri;
 
-use super::{InPath, no_such_job, take_wait, wait_for};
-use crate::http::{app::App, problems::Refusal, query::Query};
+use super::{InPath, PATH, no_such_job, take_wait, wait_for};
+use crate::http::{
+    app::App,
+    openapi::refusals::{OfName, OfRegistry},
+    problems::Refusal,
+    query::Query,
+};
 
+/// Shows a job
+#[utoipa::path(
+    get,
+    path = PATH,
+    tag = "jobs",
+    operation_id = "show_job",
+    params(
+        ("id" = JobId, Path, description = "The job"),
+        ("wait_seconds" = Option<u64>, Query, description = "Wait for news so long", maximum = 300),
+        (
+            "after" = Option<u64>,
+            Query,
+            description = "What is news: an event past this number; the job's last one if not given",
+        ),
+    ),
+    responses(
+        (status = 200, description = "The job, also when it failed", body = Job),
+        OfName,
+        OfRegistry,
+    ),
+)]
 pub(super) async fn get(
     State(app): State<Arc<App>>,
     InPath(id): InPath,

@@ -3,16 +3,31 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use hive_api::{JobList, JobState};
+use hive_api::{JobList, JobState, paths};
 use http::Uri;
 use job_registry::{JobFilter, ListError};
 
 use crate::http::{
     app::App,
+    openapi::refusals::OfRegistry,
     problems::Refusal,
     query::{Query, refused},
 };
 
+/// Lists jobs, newest first
+#[utoipa::path(
+    get,
+    path = paths::JOBS,
+    tag = "jobs",
+    operation_id = "list_jobs",
+    params(
+        ("state" = inline(Option<JobState>), Query, description = "Only jobs in this state"),
+        ("kind" = Option<String>, Query, description = "Only jobs of this operation kind", example = "model_download"),
+        ("limit" = Option<u32>, Query, description = "Jobs on the page, 50 if not given; above 1,000 is 1,000"),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+    ),
+    responses((status = 200, description = "One page", body = JobList), OfRegistry),
+)]
 pub(super) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<JobList>, Refusal> {
     let mut query = Query::of(&uri)?;
     let mut filter = JobFilter {

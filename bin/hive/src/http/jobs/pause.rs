@@ -3,15 +3,40 @@
 use std::sync::Arc;
 
 use axum::{Extension, Json, extract::State};
-use hive_api::{Job, JobState, Open};
+use hive_api::{Job, JobId, JobState, Open};
 use http::Uri;
 
 use super::{InPath, no_such_job, take_wait, unchanged, wait_for};
-use crate::http::{app::App, auth::Caller, problems::Refusal, query::Query};
+use crate::http::{
+    app::App,
+    auth::Caller,
+    openapi::refusals::{OfName, OfRegistry, OfState},
+    problems::Refusal,
+    query::Query,
+};
 
 const REASON: &str = "a job can be paused until it is cancelled or publishes what it has received";
 const HINT: &str = "keeper job list shows which jobs run and wait";
 
+/// Pauses a job
+///
+/// It gives back its slot and keeps its bytes. Repeatable.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/pause",
+    tag = "jobs",
+    operation_id = "pause_job",
+    params(
+        ("id" = JobId, Path, description = "The job"),
+        ("wait_seconds" = Option<u64>, Query, description = "Wait so long until nothing of it runs", maximum = 300),
+    ),
+    responses(
+        (status = 200, description = "The job, `pausing` or `paused`", body = Job),
+        OfName,
+        OfState,
+        OfRegistry,
+    ),
+)]
 pub(super) async fn pause(
     State(app): State<Arc<App>>,
     Extension(Caller(caller)): Extension<Caller>,

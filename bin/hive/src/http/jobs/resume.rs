@@ -8,10 +8,30 @@ use http::Uri;
 use job_registry::ChangeError;
 
 use super::{InPath, no_such_job, unchanged};
-use crate::http::{app::App, auth::Caller, problems::Refusal, query::Query};
+use crate::http::{
+    app::App,
+    auth::Caller,
+    openapi::refusals::{OfName, OfRegistry, OfState},
+    problems::Refusal,
+    query::Query,
+};
 
 const REASON: &str = "only a paused job can be resumed";
 
+/// Puts a paused job back into the queue
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/resume",
+    tag = "jobs",
+    operation_id = "resume_job",
+    params(("id" = JobId, Path, description = "The job")),
+    responses(
+        (status = 200, description = "The job, queued", body = Job),
+        OfName,
+        OfState,
+        OfRegistry,
+    ),
+)]
 pub(super) async fn resume(
     State(app): State<Arc<App>>,
     Extension(Caller(caller)): Extension<Caller>,

@@ -7,16 +7,63 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use hive_api::{Problem, ProblemCode};
+use hive_api::{Job, Problem, ProblemCode, SubmitJob, paths};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use job_registry::{Submission, SubmitError};
 
-use crate::http::{app::App, auth::Caller, problems::Refusal, query::Query, submission};
+use crate::http::{
+    app::App,
+    auth::Caller,
+    openapi::refusals::{OfBody, OfKey, OfRegistry},
+    problems::Refusal,
+    query::Query,
+    submission,
+};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST_KEY: usize = 255;
 
+/// Submits a job
+///
+/// It is on disk before the answer, and starts whether or not someone watches.
+#[utoipa::path(
+    post,
+    path = paths::JOBS,
+    tag = "jobs",
+    operation_id = "submit_job",
+    params((
+        "Idempotency-Key" = Option<String>,
+        Header,
+        description = "The same key with the same body is the same job for 24 hours",
+        min_length = 1,
+        max_length = 255,
+        pattern = r"^[\x20-\x7e]+$",
+    )),
+    request_body = SubmitJob,
+    responses(
+        (
+            status = 202,
+            description = "The job, accepted",
+            body = Job,
+            headers(
+                ("Location" = String, description = "The job's path"),
+                ("Idempotency-Replayed" = bool, description = "`true` where an earlier request made the job"),
+            ),
+            links(
+                ("show" = (operation_id = "show_job", parameters(("id" = "$response.body#/job_id")))),
+                ("follow" = (operation_id = "follow_job", parameters(("id" = "$response.body#/job_id")))),
+                ("change" = (operation_id = "change_job", parameters(("id" = "$response.body#/job_id")))),
+                ("pause" = (operation_id = "pause_job", parameters(("id" = "$response.body#/job_id")))),
+                ("resume" = (operation_id = "resume_job", parameters(("id" = "$response.body#/job_id")))),
+                ("cancel" = (operation_id = "cancel_job", parameters(("id" = "$response.body#/job_id")))),
+            ),
+        ),
+        OfBody,
+        OfKey,
+        OfRegistry,
+    ),
+)]
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
     Extension(Caller(caller)): Extension<Caller>,
