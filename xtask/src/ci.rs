@@ -58,6 +58,14 @@ pub(crate) fn run() -> Result<ExitCode> {
         cargo().args(["xtask", "fuzz", "--seconds", "60"]),
     )?;
     step(
+        "the API against its description",
+        cargo().args(["xtask", "api"]),
+    )?;
+    step(
+        "a browser and a Python client of the event stream",
+        cargo().args(["xtask", "browser"]),
+    )?;
+    step(
         "the Hub's Python client",
         cargo().args(["xtask", "python-client"]),
     )?;

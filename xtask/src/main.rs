@@ -4,18 +4,22 @@
     reason = "a developer task tells its story on stderr"
 )]
 
+mod api;
 mod bench;
+mod browser;
 mod chaos;
 mod ci;
 mod crash;
 mod faults;
 mod fuzz;
 mod interruption;
+mod listening_hive;
 mod packages;
 mod programs;
 mod python_client;
 mod try_main_job;
 mod two_users;
+mod virtual_environment;
 
 use std::process::ExitCode;
 
@@ -53,6 +57,10 @@ enum Task {
         #[command(subcommand)]
         what: crash::What,
     },
+    /// Ask a hive everything that its description allows, and much that it does not
+    Api,
+    /// Follow a job with a browser and with Python, each cut once; none misses or repeats an event
+    Browser,
     /// Show that the Hub's own Python client accepts a store that hive wrote
     PythonClient,
     /// Show that two users of one machine have two hives; needs root
@@ -78,6 +86,8 @@ async fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Chaos(options) => chaos::run(&options),
         Task::Crash { what } => crash::run(&what).await,
+        Task::Api => api::run().await,
+        Task::Browser => browser::run().await,
         Task::PythonClient => python_client::run().await,
         Task::TwoUsers => two_users::run(),
         Task::Faults => faults::run().await,

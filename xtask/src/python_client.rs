@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use fake_hub::{Content, FakeHub, Repository};
 
-use crate::programs::{Profile, Programs, root, succeed};
+use crate::{
+    programs::{Profile, Programs},
+    virtual_environment,
+};
 
 const CLIENT: &str = "huggingface_hub==2.4.0";
 const GGUF: &str = "acme/Tiny-GGUF";
@@ -76,13 +79,8 @@ fn safetensors() -> Repository {
 
 /// The Python client in a virtual environment of this checkout.
 pub(crate) fn install_client() -> Result<PathBuf> {
-    let folder = root().join("target/python-client");
-    let hf = folder.join("bin/hf");
-    if !hf.exists() {
-        succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        succeed(Command::new(folder.join("bin/pip")).args(["install", "--quiet", CLIENT]))?;
-    }
-    Ok(hf)
+    let folder = virtual_environment::install("python-client", &[CLIENT])?;
+    Ok(folder.join("bin/hf"))
 }
 
 /// Runs a program to its end, as the Hub's clients run without a network, and gives its standard output.
