@@ -282,10 +282,12 @@ fn connections_take_no_more_than_their_share_of_the_open_files() {
     for open_files in [64, 1024, 4096, 20_000] {
         let within = limits.within(Some(open_files));
         let files = usize::try_from(open_files).unwrap();
-        assert_eq!(within.open_connections, files / 2);
-        assert_eq!(within.open_unix_connections, files / 8);
+        let for_the_work = files - within.open_connections - within.open_unix_connections;
+        assert!(for_the_work >= (files / 8 * 3).min(2048), "{within:?}");
         assert!(within.open_streams < within.open_connections);
-        assert!(within.open_streams_per_job < within.open_streams);
+        assert!(within.open_streams_per_job <= within.open_streams);
         assert_eq!(within.drain_timeout, limits.drain_timeout);
     }
+    // Where a limit of 20,000 is common, ten thousand may watch one job.
+    assert!(limits.within(Some(20_000)).open_streams_per_job >= 10_000);
 }

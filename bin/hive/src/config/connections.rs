@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Fewer open files than this are worth a warning: a flood of strangers then shuts the TCP doors to everyone.
 const FEW_OPEN_FILES: u64 = 4096;
 
+/// More open files than this the work of jobs never needs: its connections, partials, locks and the database.
+const FILES_OF_THE_WORK: u64 = 2048;
+
 /// What a connection may cost us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
@@ -39,24 +42,25 @@ impl Default for ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// These limits where the process may open so many files, `None` being any number. Connections over TCP have half
-    /// of them and the unix socket an eighth; the rest is for the work, so that no flood of connections fails a
-    /// transfer.
+    /// These limits where the process may open so many files, `None` being any number. Three eighths of them, and no more
+    /// than the work ever needs, stay for it, so that no flood of connections fails a transfer. Of the others TCP has
+    /// four fifths and the unix socket one.
     #[must_use]
     pub fn within(self, open_files: Option<u64>) -> Self {
         let Some(open_files) = open_files else {
             return self;
         };
-        let share = |part: u64| usize::try_from(open_files / part).map_or(usize::MAX, |n| n.max(1));
-        let open_connections = self.open_connections.min(share(2));
+        let for_connections = open_files - (open_files / 8 * 3).min(FILES_OF_THE_WORK);
+        let share = |of: u64| usize::try_from(of).map_or(usize::MAX, |n| n.max(1));
+        let open_connections = self.open_connections.min(share(for_connections / 5 * 4));
         // Some seats stay for those who ask for something else, and some for the streams of other jobs.
         let open_streams = self.open_streams.min((open_connections / 4 * 3).max(1));
-        let open_streams_per_job = self.open_streams_per_job.min((open_streams / 6 * 5).max(1));
+        let at_one_job = open_streams - open_streams / 16;
         Self {
             open_connections,
-            open_unix_connections: self.open_unix_connections.min(share(8)),
+            open_unix_connections: self.open_unix_connections.min(share(for_connections / 5)),
             open_streams,
-            open_streams_per_job,
+            open_streams_per_job: self.open_streams_per_job.min(at_one_job),
             ..self
         }
     }
