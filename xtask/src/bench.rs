@@ -2,10 +2,8 @@
 
 mod download;
 mod figures;
-mod hive;
 mod jobs;
 mod latency;
-mod process;
 mod report;
 
 use std::process::ExitCode;

@@ -13,10 +13,11 @@ use tokio::time::{Instant, interval, sleep};
 use self::scene::{MODEL, SLOTS, Scene, numbered};
 use super::{
     figures::{Figures, HEADER, Percentiles, verdict},
-    latency, process, report,
+    latency, report,
 };
 use crate::{
     interruption::told_to_stop,
+    process,
     programs::{Profile, Programs, built, cargo, succeed},
 };
 
@@ -168,9 +169,9 @@ impl Bench {
     }
 
     async fn watch(&self, sizes: &Sizes) -> Result<(String, Vec<String>)> {
-        let scene = Scene::silent(&self.hive).await?;
+        let scene = Scene::without_hub(&self.hive).await?;
         let job = scene.submit(MODEL).await?;
-        let sockets = process::open_sockets(scene.hive.pid)?;
+        let sockets = process::open_sockets(scene.hive.pid())?;
         let seconds = sizes.watching.as_secs().to_string();
         let arguments = [
             "--job",
@@ -182,9 +183,10 @@ impl Bench {
         ]
         .map(str::to_owned);
         let load = scene.load(&self.load, "watch", &arguments);
-        let (watched, peak_bytes): (Watched, u64) = with_peak_memory(scene.hive.pid, load).await?;
+        let (watched, peak_bytes): (Watched, u64) =
+            with_peak_memory(scene.hive.pid(), load).await?;
         let left = Instant::now();
-        while process::open_sockets(scene.hive.pid)? > sockets {
+        while process::open_sockets(scene.hive.pid())? > sockets {
             ensure!(left.elapsed() < Duration::from_mins(2), "sockets stay open");
             sleep(Duration::from_millis(100)).await;
         }
@@ -228,12 +230,12 @@ impl Bench {
         let scene = Scene::silent(&self.hive).await?;
         // What a start leaves to do is done.
         sleep(Duration::from_secs(5)).await;
-        let before = process::context_switches(scene.hive.pid)?;
+        let before = process::context_switches(scene.hive.pid())?;
         sleep(sizes.idle).await;
-        let after = process::context_switches(scene.hive.pid)?;
+        let after = process::context_switches(scene.hive.pid())?;
         // A thread that has ended meanwhile takes its count with it.
         let switches = after.saturating_sub(before);
-        let memory_bytes = process::memory_bytes(scene.hive.pid)?;
+        let memory_bytes = process::memory_bytes(scene.hive.pid())?;
         scene.stop().await?;
         let seconds = sizes.idle.as_secs();
         Ok(vec![

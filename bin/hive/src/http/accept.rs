@@ -32,8 +32,9 @@ use crate::config::ConnectionLimits;
 const LONGEST_HEAD_BYTES: usize = 32 * 1024;
 /// How long the loop rests when the system refuses a connection, such as for want of file descriptors.
 const REST: Duration = Duration::from_millis(50);
-/// A peer that acknowledges nothing for so long is gone (tcp(7), `TCP_USER_TIMEOUT`).
-const USER_TIMEOUT_MS: u32 = 30_000;
+/// A peer that acknowledges nothing for so long is gone (tcp(7), `TCP_USER_TIMEOUT`). A stream has a heartbeat every 5 s,
+/// so that one that vanished is noticed within 30 s.
+const USER_TIMEOUT_MS: u32 = 25_000;
 
 /// Everything a connection needs.
 #[derive(Clone)]

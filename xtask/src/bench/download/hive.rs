@@ -14,7 +14,7 @@ use super::{
     measure::{self, Measured},
     origin::Origin,
 };
-use crate::bench::{
+use crate::{
     hive::{Hive, ours},
     process,
 };

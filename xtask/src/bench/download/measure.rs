@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, interval},
 };
 
-use crate::bench::process::{cpu_time, memory_bytes, pid};
+use crate::process::{cpu_time, memory_bytes, pid};
 
 const MEMORY_SAMPLES: Duration = Duration::from_millis(10);
 

@@ -1,13 +1,12 @@
 //! A hive beside a Hub that is silent or slow, and the clients that are let loose on it.
 
-use std::{fs, path::Path, process::Stdio};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use fake_hub::{Content, FakeHub, Fault, Repository, Requests, Route};
 use hive_api::{JobId, ModelDownload, Operation, Priority, SubmitJob};
 use hive_client::{Endpoint, HiveClient, IdempotencyKey};
 use serde::de::DeserializeOwned;
-use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -15,10 +14,11 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::bench::hive::Hive;
+use crate::listening_hive::ListeningHive;
 
 pub(super) const MODEL: &str = "acme/Bench-GGUF";
-const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
+/// A port that no program takes (tcpmux).
+const NOBODY: &str = "http://127.0.0.1:1";
 const FILE: &str = "Bench-Q4_K_M.gguf";
 /// Jobs that run at once where nothing else is said.
 pub(super) const SLOTS: u32 = 4;
@@ -26,11 +26,8 @@ pub(super) const SLOTS: u32 = 4;
 /// A hive of its own beside a fake Hub.
 pub(super) struct Scene {
     hub: FakeHub,
-    pub(super) hive: Hive,
+    pub(super) hive: ListeningHive,
     client: HiveClient,
-    url: String,
-    token: String,
-    _folder: TempDir,
 }
 
 impl Scene {
@@ -41,7 +38,14 @@ impl Scene {
             .start()
             .await;
         hub.on(Requests::to(Route::Info)).answer(Fault::Hold);
-        Self::start(hive, hub).await
+        let endpoint = hub.endpoint().to_owned();
+        Self::start(hive, &endpoint, hub).await
+    }
+
+    /// Nobody is where the Hub should be, so that a job waits and says little.
+    pub(super) async fn without_hub(hive: &Path) -> Result<Self> {
+        let hub = FakeHub::builder().start().await;
+        Self::start(hive, NOBODY, hub).await
     }
 
     /// The CDN sends a little, for as long as anyone likes.
@@ -54,24 +58,14 @@ impl Scene {
         hub.on(Requests::cdn()).answer(Fault::Drip {
             bytes_per_second: 200_000,
         });
-        Self::start(hive, hub).await
+        let endpoint = hub.endpoint().to_owned();
+        Self::start(hive, &endpoint, hub).await
     }
 
-    async fn start(program: &Path, hub: FakeHub) -> Result<Self> {
-        let folder = TempDir::with_prefix("bench-")?;
-        let hive = Hive::start(program, &LISTEN, hub.endpoint(), folder.path()).await?;
-        let client = HiveClient::connect(&Endpoint::UnixSocket(hive.socket.clone()))?;
-        let addresses = client.hive().await?.listen;
-        let address = addresses.first().context("it listens on TCP")?;
-        let token = fs::read_to_string(folder.path().join("state/token"))?;
-        Ok(Self {
-            url: format!("http://{address}"),
-            token: token.trim().to_owned(),
-            hub,
-            hive,
-            client,
-            _folder: folder,
-        })
+    async fn start(program: &Path, endpoint: &str, hub: FakeHub) -> Result<Self> {
+        let hive = ListeningHive::start(program, endpoint).await?;
+        let client = HiveClient::connect(&Endpoint::UnixSocket(hive.socket().to_owned()))?;
+        Ok(Self { hub, hive, client })
     }
 
     pub(super) async fn submit(&self, model: &str) -> Result<JobId> {
@@ -95,25 +89,25 @@ impl Scene {
         arguments: &[String],
     ) -> Result<Printed> {
         let output = Command::new(program)
-            .args(["--url", &self.url])
-            .env("TOKEN", &self.token)
+            .args(["--url", &format!("http://{}", self.hive.address())])
+            .env("TOKEN", self.hive.token())
             .arg(what)
             .args(arguments)
-            .stderr(Stdio::inherit())
             .kill_on_drop(true)
             .output()
             .await?;
         ensure!(
             output.status.success(),
-            "load {what} ended with {}",
-            output.status
+            "load {what} ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
         );
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
     /// Writes since the hive's start, from its metrics.
     pub(super) async fn database_writes(&self) -> Result<u64> {
-        let mut connection = UnixStream::connect(&self.hive.socket).await?;
+        let mut connection = UnixStream::connect(self.hive.socket()).await?;
         connection
             .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             .await?;

@@ -4,13 +4,10 @@ use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
 use fake_hub::Requests;
-use hive_api::{Event, JobState, paths};
-use hive_client::{HiveClient, JobFilter};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
-    process::Command,
-};
+use futures_util::StreamExt;
+use hive_api::JobState;
+use hive_client::{Followed, HiveClient, JobFilter};
+use tokio::process::Command;
 
 use super::{
     history::{JobHistory, Told, What},
@@ -54,7 +51,7 @@ pub(super) async fn check(night: &Night<'_>) -> Result<()> {
 async fn check_job(night: &Night<'_>, client: &HiveClient, job: &JobHistory) -> Result<()> {
     let state = client.job(job.id).await?.state;
     let state = *state.known().context("an unknown state")?;
-    let log = log(&night.places(0)?, job).await?;
+    let log = log(client, job).await?;
     check_log(&log, state)?;
     let missed = log.iter().filter(|told| told.sequence > job.watched_from);
     ensure!(
@@ -143,28 +140,15 @@ fn check_is_silent(night: &Night<'_>, job: &JobHistory) -> Result<()> {
     Ok(())
 }
 
-/// The whole log of a job that has ended, over a plain connection: HTTP/1.0, so that the body comes as it is.
-async fn log(places: &Places, job: &JobHistory) -> Result<Vec<Told>> {
-    let mut connection = UnixStream::connect(places.socket()).await?;
-    let path = paths::job_events(job.id);
-    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nLast-Event-ID: 0\r\n\r\n");
-    connection.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).await?;
-    let (_, body) = answer
-        .split_once("\r\n\r\n")
-        .context("an answer has a head")?;
+/// The whole log of a job that has ended.
+async fn log(client: &HiveClient, job: &JobHistory) -> Result<Vec<Told>> {
+    let mut events = client.follow_after(job.id, 0);
     let mut log = Vec::new();
-    for frame in body.split("\n\n").filter(|frame| !frame.is_empty()) {
-        let field = |name: &str| {
-            let line = frame.lines().find_map(|line| line.strip_prefix(name));
-            line.map(|value| value.trim_start_matches(": ").trim_start_matches(':'))
-        };
-        let (id, name, data) = (field("id"), field("event"), field("data"));
-        let event = Event::parse(name.context("a name")?, data.context("a body")?)?;
-        if let Some(what) = What::of(&event) {
-            let sequence = id.context("a number")?.trim().parse()?;
-            log.push(Told { sequence, what });
+    while let Some(item) = events.next().await {
+        if let Followed::Event { id, event } = item?
+            && let Some(what) = What::of(&event)
+        {
+            log.push(Told { sequence: id, what });
         }
     }
     Ok(log)

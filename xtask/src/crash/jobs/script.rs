@@ -142,11 +142,7 @@ where
     loop {
         match ask().await {
             Ok(answer) => return Ok(answer),
-            Err(
-                ClientError::Unreachable { .. }
-                | ClientError::AnswerLost { .. }
-                | ClientError::TimedOut { .. },
-            ) => sleep(POLL).await,
+            Err(error) if error.is_unanswered() => sleep(POLL).await,
             Err(refused) => return Err(refused.into()),
         }
     }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     net::UnixStream,
@@ -15,9 +15,9 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::process;
+use crate::process;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
 /// A running hive; it is killed if this is dropped.
@@ -58,12 +58,12 @@ impl Hive {
         })
     }
 
-    /// Stops it as a person does.
+    /// Stops it as a person does; it must end well.
     pub(crate) async fn stop(mut self) -> Result<()> {
         kill_process(self.pid, Signal::TERM)?;
-        timeout(LIMIT, self.process.wait())
-            .await
-            .context("hive does not stop")??;
+        let ended = timeout(LIMIT, self.process.wait()).await;
+        let status = ended.context("hive does not stop")??;
+        ensure!(status.success(), "hive ended with {status}");
         Ok(())
     }
 }
