@@ -140,6 +140,7 @@ pub(crate) fn of_problem(problem: &Problem) -> u8 {
         | ProblemCode::DiskFull
         | ProblemCode::PermissionDenied
         | ProblemCode::ReadOnly
+        | ProblemCode::LinksUnsupported
         | ProblemCode::IoError
         | ProblemCode::AttemptsExhausted => of_failed_job(problem.retryable),
     }

@@ -227,6 +227,8 @@ problem_codes! {
     PermissionDenied = "permission_denied", 500, false, "Permission denied";
     /// The store's file system is read-only.
     ReadOnly = "read_only", 500, false, "Read-only file system";
+    /// The store's file system has no symbolic links.
+    LinksUnsupported = "links_unsupported", 500, false, "No symbolic links";
     /// The store's disk reported an error.
     IoError = "io_error", 500, true, "Input or output error";
     /// The hive crashed too often while this job ran, without one new byte.

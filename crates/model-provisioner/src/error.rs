@@ -246,6 +246,8 @@ pub enum StorageFault {
     PermissionDenied,
     /// The file system is read-only.
     ReadOnly,
+    /// The file system has no symbolic links.
+    NoLinks,
     /// Anything else.
     Io,
 }
@@ -256,6 +258,7 @@ impl std::fmt::Display for StorageFault {
             Self::DiskFull => "the disk is full",
             Self::PermissionDenied => "no permission",
             Self::ReadOnly => "the file system is read-only",
+            Self::NoLinks => "the file system has no symbolic links",
             Self::Io => "input or output error",
         })
     }

@@ -52,6 +52,14 @@ pub enum StoreError {
         /// The error below.
         source: io::Error,
     },
+    /// The file system has no symbolic links, which the Hub's layout is made of.
+    #[error("no symbolic link can be made at `{}`", .path.display())]
+    NoLinks {
+        /// Where one was to be made.
+        path: PathBuf,
+        /// The error below.
+        source: io::Error,
+    },
     /// The disk failed in another way.
     #[error("cannot read or write `{}`", .path.display())]
     Io {
@@ -73,6 +81,17 @@ impl StoreError {
             Some(Errno::ROFS) => Self::ReadOnly { path, source },
             Some(Errno::LOOP | Errno::NOTDIR | Errno::ISDIR) => Self::Tampered { path },
             _ => Self::Io { path, source },
+        }
+    }
+
+    /// Names why no symbolic link was made at `path`: `EPERM` says that the file system has none (symlink(2)).
+    pub(crate) fn at_link(path: &Path, error: Errno) -> Self {
+        match error {
+            Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS => Self::NoLinks {
+                path: path.to_owned(),
+                source: error.into(),
+            },
+            error => Self::at(path, error),
         }
     }
 }

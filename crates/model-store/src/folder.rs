@@ -79,14 +79,22 @@ impl Folder {
             Err(Errno::NOENT) => match rustix::fs::symlinkat(target, &self.fd, name) {
                 Ok(()) => return Ok(()),
                 Err(Errno::EXIST) => {}
-                Err(error) => return Err(StoreError::at(&path, error)),
+                Err(error) => return Err(StoreError::at_link(&path, error)),
             },
             Err(error) => return Err(StoreError::at(&path, error)),
         }
         let staged = staging.free_name()?;
         rustix::fs::symlinkat(target, &staging.fd, &staged)
-            .map_err(|error| StoreError::at(&staging.path.join(&staged), error))?;
+            .map_err(|error| StoreError::at_link(&staging.path.join(&staged), error))?;
         staging.move_to(&staged, self, name)
+    }
+
+    /// Whether links can be made here; one that a process leaves behind is cleared with what it staged.
+    pub(crate) fn check_links(&self) -> Result<(), StoreError> {
+        let staged = self.free_name()?;
+        rustix::fs::symlinkat(".", &self.fd, &staged)
+            .map_err(|error| StoreError::at_link(&self.path.join(&staged), error))?;
+        self.unlink(&staged)
     }
 
     /// Removes what processes of this machine staged here before they died. Another machine's may be taken for one:

@@ -136,9 +136,12 @@ impl RepoFolder {
         }
     }
 
-    /// Makes the folder into which partials and blobs go, and gives its path.
+    /// Makes the folder into which partials and blobs go, and gives its path. Where no model could be published since
+    /// the file system has no links, it says so now, before anything is fetched.
     pub fn prepare_blob_folder(&self) -> Result<PathBuf, StoreError> {
-        Ok(self.open()?.child("blobs")?.path().to_owned())
+        let repo = self.open()?;
+        repo.check_links()?;
+        Ok(repo.child("blobs")?.path().to_owned())
     }
 
     pub(crate) fn root(&self) -> &Path {

@@ -59,6 +59,7 @@ pub(super) const POINTS: &[Point] = &[
         1,
         Large,
     ),
+    point("the links are checked", "symlinkat", Repository, 1, Small),
     point("the partial's commit is noted", "openat", Note, 1, Large),
     point("the partial is made", "openat", Partial, 2, Large),
     point("the partial is locked", "flock", Partial, 1, Large),
@@ -117,7 +118,6 @@ pub(super) const POINTS: &[Point] = &[
     ),
     point("the link is made", "symlinkat", Snapshot, 1, Small),
     point("the link's folder is synced", "fsync", Snapshot, 1, Small),
-    point("the ref is written", "unlinkat", Repository, 1, Small),
     point("the ref takes its place", "renameat", RefFolder, 1, Small),
     point("the ref's folder is synced", "fsync", RefFolder, 1, Small),
     point("the database is set up", "fsync", Wal, 1, Small),
@@ -164,7 +164,7 @@ pub(super) const JOB_POINTS: &[Point] = &[
     point("the whole file is synced", "fdatasync", Partial, 1, Small),
     point("the blob is placed", "renameat2", Partial, 1, Small),
     point("the link is made", "symlinkat", Snapshot, 1, Small),
-    point("the ref is written", "unlinkat", Repository, 1, Small),
+    point("the links are checked", "symlinkat", Repository, 1, Small),
     point("the ref takes its place", "renameat", RefFolder, 1, Small),
 ];
 

@@ -71,6 +71,10 @@ pub(super) async fn run(programs: &Programs) -> Result<()> {
         told(row, injected(programs, injection, code, is_kept).await)?;
     }
     told(
+        "d22_a_file_system_without_links",
+        without_links(programs).await,
+    )?;
+    told(
         "d32_a_cancel_in_a_sync",
         cancelled_in_a_sync(programs).await,
     )
@@ -217,6 +221,21 @@ async fn injected(programs: &Programs, injection: &str, code: &str, is_kept: boo
     let hive = scene.hive("state", &[]).await?;
     scene.download(&hive).await?.expect_success()?;
     expect_right(&scene.blob()?)?;
+    scene.stop(hive).await
+}
+
+/// As on exFAT: it is refused before the first byte, and not when all of them are here.
+async fn without_links(programs: &Programs) -> Result<()> {
+    let hub = hub().await;
+    let scene = Scene::new(programs, hub.endpoint())?;
+    let under = injecting(&scene.repository(), "symlinkat:error=EPERM");
+    let hive = scene.hive("state", &under).await?;
+    let end = scene.download(&hive).await?;
+    end.expect_code("links_unsupported")?;
+    ensure!(
+        hub.cdn().requests().is_empty(),
+        "something was fetched for nothing"
+    );
     scene.stop(hive).await
 }
 

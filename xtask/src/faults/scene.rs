@@ -94,8 +94,13 @@ impl<'a> Scene<'a> {
         Ok(self.blobs().join(etag()?))
     }
 
+    /// The folder of the model's repository.
+    pub(super) fn repository(&self) -> PathBuf {
+        self.store().join("models--acme--Tiny-GGUF")
+    }
+
     fn blobs(&self) -> PathBuf {
-        self.store().join("models--acme--Tiny-GGUF/blobs")
+        self.repository().join("blobs")
     }
 
     /// Starts a hive whose state is in `state`, under a program that runs another, such as `strace -f`.

@@ -107,6 +107,7 @@ pub(crate) fn of_store(error: StoreError) -> ProvisionError {
             storage(StorageFault::PermissionDenied, path, source)
         }
         StoreError::ReadOnly { path, source } => storage(StorageFault::ReadOnly, path, source),
+        StoreError::NoLinks { path, source } => storage(StorageFault::NoLinks, path, source),
         StoreError::Io { path, source } => storage(StorageFault::Io, path, source),
         StoreError::Tampered { path } | StoreError::PartialReplaced { path } => {
             storage(StorageFault::Io, path, io::Error::other(text))

@@ -349,6 +349,10 @@ fn storage(
             "let the hive's user write there",
         ),
         StorageFault::ReadOnly => (ProblemCode::ReadOnly, "mount it for writing"),
+        StorageFault::NoLinks => (
+            ProblemCode::LinksUnsupported,
+            "keep the models on ext4, XFS, Btrfs or another file system with symbolic links (hive serve --model-dir)",
+        ),
         StorageFault::Io => (ProblemCode::IoError, "check the disk"),
     };
     Problem::new(

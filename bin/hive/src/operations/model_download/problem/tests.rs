@@ -252,6 +252,7 @@ fn every_row_of_the_fault_matrix_has_the_code_that_it_is_told_with() {
         (StorageFault::DiskFull, Code::DiskFull),
         (StorageFault::PermissionDenied, Code::PermissionDenied),
         (StorageFault::ReadOnly, Code::ReadOnly),
+        (StorageFault::NoLinks, Code::LinksUnsupported),
         (StorageFault::Io, Code::IoError),
     ] {
         assert_eq!(storage(fault), Open::Known(code), "d22 {fault}");
