@@ -7,7 +7,7 @@
 use std::{fs, io, path::Path, time::Duration};
 
 use e2e::{End, FILE, MODEL, Machine, Running, quantised, slowly, transcript};
-use fake_hub::{FakeHub, Fault, Requests};
+use fake_hub::{FakeHub, Fault, Requests, Script};
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::{
@@ -21,6 +21,19 @@ async fn machine() -> (FakeHub, Machine) {
     let hub = FakeHub::builder().repository(quantised()).start().await;
     let machine = Machine::new(hub.endpoint().to_string()).unwrap();
     (hub, machine)
+}
+
+/// A keeper in the middle of its download, slow until the script is released.
+async fn receiving(hub: &FakeHub, machine: &Machine) -> (Script, Running) {
+    let slow = hub.on(Requests::cdn()).answer(Fault::Drip {
+        bytes_per_second: 500_000,
+    });
+    let keeper = Running::start(&mut machine.keeper(["model", "download", MODEL])).unwrap();
+    hub.cdn()
+        .wait_for_bytes_sent(FILE, 100_000, LIMIT)
+        .await
+        .unwrap();
+    (slow, keeper)
 }
 
 /// The numbers of the logged events that a keeper printed as JSON.
@@ -37,14 +50,7 @@ fn sequences(stdout: &str) -> Vec<u64> {
 #[tokio::test]
 async fn a_keeper_starts_the_killed_hive_again_and_its_download_ends_right() {
     let (hub, machine) = machine().await;
-    let slow = hub.on(Requests::cdn()).answer(Fault::Drip {
-        bytes_per_second: 500_000,
-    });
-    let mut keeper = Running::start(&mut machine.keeper(["model", "download", MODEL])).unwrap();
-    hub.cdn()
-        .wait_for_bytes_sent(FILE, 100_000, LIMIT)
-        .await
-        .unwrap();
+    let (slow, mut keeper) = receiving(&hub, &machine).await;
     let watch = ["--format", "json", "job", "watch", "last"];
     let mut watch = Running::start(&mut machine.keeper(watch)).unwrap();
     watch.wait_for_stdout("snapshot").await.unwrap();
@@ -73,14 +79,7 @@ async fn a_keeper_starts_the_killed_hive_again_and_its_download_ends_right() {
 #[tokio::test]
 async fn what_a_person_reads_when_the_hive_dies() {
     let (hub, machine) = machine().await;
-    let slow = hub.on(Requests::cdn()).answer(Fault::Drip {
-        bytes_per_second: 500_000,
-    });
-    let mut keeper = Running::start(&mut machine.keeper(["model", "download", MODEL])).unwrap();
-    hub.cdn()
-        .wait_for_bytes_sent(FILE, 100_000, LIMIT)
-        .await
-        .unwrap();
+    let (slow, mut keeper) = receiving(&hub, &machine).await;
     machine.kill_hive().unwrap();
     keeper
         .wait_for_stderr("connected again after")
@@ -101,14 +100,7 @@ async fn what_a_person_reads_when_the_hive_dies() {
 #[tokio::test]
 async fn a_hive_that_was_stopped_stays_stopped_until_someone_starts_it() {
     let (hub, machine) = machine().await;
-    let slow = hub.on(Requests::cdn()).answer(Fault::Drip {
-        bytes_per_second: 500_000,
-    });
-    let mut keeper = Running::start(&mut machine.keeper(["model", "download", MODEL])).unwrap();
-    hub.cdn()
-        .wait_for_bytes_sent(FILE, 100_000, LIMIT)
-        .await
-        .unwrap();
+    let (slow, mut keeper) = receiving(&hub, &machine).await;
 
     let stopped = machine.run_keeper(&["hive", "stop"]).await.unwrap();
     assert_eq!(stopped.end, End::Exit(0), "{stopped}");
