@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use hive_api::{InvalidField, Job, Operation, Plan, Problem};
-use job_registry::{JobContext, RunJob};
+use job_registry::{JobContext, LeftBytes, RunJob};
 use model_download::ModelDownloads;
 use model_store::RepoId;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +55,26 @@ impl Operations {
         match operation {
             Operation::ModelDownload(spec) => self.model_downloads.plan(spec, cancellation).await,
         }
+    }
+
+    /// What the work of a job that a crash cut off has left, for the registry.
+    pub(crate) fn left_bytes(&self) -> LeftBytes {
+        let operations = self.clone();
+        LeftBytes::new(move |job| {
+            let operations = operations.clone();
+            async move {
+                match (job.operation.known(), &job.plan) {
+                    (Some(Operation::ModelDownload(spec)), Some(plan)) => {
+                        let since = job.created_at.into();
+                        let downloads = &operations.model_downloads;
+                        downloads.left_bytes(spec, plan, since).await
+                    }
+                    // A job of an unknown kind, or one that never planned, has received nothing here.
+                    (Some(Operation::ModelDownload(_)) | None, _) => None,
+                }
+            }
+            .boxed()
+        })
     }
 
     /// Removes what an ended job has received and not published, and says how many bytes that were.

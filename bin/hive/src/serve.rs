@@ -72,6 +72,7 @@ impl Hive {
             keep_jobs: config.keep_jobs,
             keep_jobs_for: config.keep_jobs_for,
             on_write: WriteObserver::new(move |took| writes.database_write(took)),
+            left_bytes: operations.left_bytes(),
             ..RegistrySettings::new(state.names().database())
         };
         let registry = JobRegistry::open(registry, operations.runner())

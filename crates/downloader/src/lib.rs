@@ -35,7 +35,7 @@ pub use download::{DownloadSpec, OnEnd, download};
 pub use error::{DownloadError, Unfinished};
 pub use limits::Limits;
 pub use meter::{LimitedBy, TransferMeter, TransferSnapshot, TransferState};
-pub use partial::discard_partial;
+pub use partial::{discard_partial, resumable_bytes};
 pub use rate_limit::RateLimiter;
 pub use rate_limits::{RateLimitGuard, RateLimits};
 pub use retry::{Persistence, RetryCause, RetryNotice};

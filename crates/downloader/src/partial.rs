@@ -9,8 +9,8 @@ use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
-use crate::DownloadError;
 use crate::record::{Claims, Identity, RecordFile};
+use crate::{BootId, Digest, DownloadError};
 
 /// An open, locked file.
 ///
@@ -133,6 +133,18 @@ pub fn discard_partial(path: &Path) -> Result<bool, DownloadError> {
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// The bytes of a partial that a download of this digest would go on from, as its record proves; zero where it proves
+/// nothing. Takes no lock and changes nothing. Blocks on the disk.
+pub fn resumable_bytes(path: &Path, digest: Digest, boot_id: &BootId) -> u64 {
+    let claims = RecordFile::beside(path)
+        .read()
+        .and_then(|text| Claims::of(&text, digest, boot_id));
+    let proved = claims.filter(|claims| {
+        open_existing(path).is_ok_and(|file| is_proved(&file, claims).unwrap_or(false))
+    });
+    proved.map_or(0, |claims| claims.segments.bytes())
 }
 
 /// Goes on with the file that stands there if it is provably ours, else takes it away.

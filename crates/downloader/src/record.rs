@@ -112,6 +112,19 @@ impl Identity {
     }
 }
 
+impl Claims {
+    /// What `text` proves of a file with this digest, whatever its size.
+    pub(crate) fn of(text: &str, digest: Digest, boot_id: &BootId) -> Option<Self> {
+        let checkpoint: Checkpoint = whole_line(text.split_inclusive('\n').next()?)?;
+        let identity = Identity {
+            digest,
+            size_bytes: checkpoint.size_bytes,
+            boot_id: boot_id.clone(),
+        };
+        identity.claims(text)
+    }
+}
+
 impl RecordFile {
     /// The record beside `partial`. Touches nothing yet.
     pub(crate) fn beside(partial: &Path) -> Self {

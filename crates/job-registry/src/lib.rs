@@ -29,5 +29,5 @@ pub use error::{ChangeError, ListError, OpenError, RegistryError, SubmitError};
 pub use registry::{
     AllJobs, AllJobsWatch, JobCount, JobCounts, JobFilter, JobRegistry, Submission, Submitted,
 };
-pub use settings::{RegistrySettings, WallClock, WriteObserver};
+pub use settings::{LeftBytes, RegistrySettings, WallClock, WriteObserver};
 pub use watch::{JobWatch, LastEventId, WatchStart, Watched};

@@ -224,7 +224,7 @@ impl LiveJob {
 }
 
 /// Whether work of the job may be under way in this state.
-fn is_at_work(job: &Job) -> bool {
+pub(crate) fn is_at_work(job: &Job) -> bool {
     job.state.known().is_some_and(|state| match state {
         JobState::Running | JobState::Pausing | JobState::Cancelling => true,
         JobState::Queued

@@ -2,7 +2,8 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use hive_api::HEARTBEAT_SECONDS;
+use futures_util::future::BoxFuture;
+use hive_api::{HEARTBEAT_SECONDS, Job};
 use jiff::{Timestamp, Unit};
 
 /// The time of day, as an input; to the millisecond.
@@ -59,6 +60,35 @@ impl fmt::Debug for WriteObserver {
     }
 }
 
+/// Looks up what the work of a job has left that its next start goes on from, in bytes; `None` where that cannot be
+/// told. Asked at the start about each job whose work was cut off by the end of the process.
+#[derive(Clone)]
+pub struct LeftBytes(Arc<dyn Fn(Job) -> BoxFuture<'static, Option<u64>> + Send + Sync>);
+
+impl LeftBytes {
+    /// Nothing can be told.
+    pub fn unknown() -> Self {
+        Self::new(|_| Box::pin(async { None }))
+    }
+
+    /// A look-up of the caller's.
+    pub fn new(
+        look_up: impl Fn(Job) -> BoxFuture<'static, Option<u64>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(look_up))
+    }
+
+    pub(crate) async fn of(&self, job: &Job) -> Option<u64> {
+        (self.0)(job.clone()).await
+    }
+}
+
+impl fmt::Debug for LeftBytes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("LeftBytes")
+    }
+}
+
 /// How a registry works.
 #[derive(Clone, Debug)]
 pub struct RegistrySettings {
@@ -78,6 +108,8 @@ pub struct RegistrySettings {
     pub wall_clock: WallClock,
     /// Who is told how long writes to the database take.
     pub on_write: WriteObserver,
+    /// What the work of a job that a crash cut off has left.
+    pub left_bytes: LeftBytes,
 }
 
 impl RegistrySettings {
@@ -92,6 +124,7 @@ impl RegistrySettings {
             keep_jobs_for: Duration::from_hours(7 * 24),
             wall_clock: WallClock::system(),
             on_write: WriteObserver::none(),
+            left_bytes: LeftBytes::unknown(),
         }
     }
 }

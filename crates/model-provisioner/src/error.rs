@@ -8,14 +8,14 @@ use crate::{Choice, Denial, GlobError, HubErrorKind, Missing};
 
 /// A download that ended without its result. Nothing of it runs any more.
 #[derive(Debug, thiserror::Error)]
-#[error("the download ended early, {bytes_kept} bytes are kept")]
+#[error("the download ended early")]
 pub struct Unfinished {
     /// Why it ended.
     #[source]
     pub reason: ProvisionError,
     /// Bytes of its files that it received, or found received, and that stay for the next one: in partials, and in blobs
-    /// that no snapshot has yet.
-    pub bytes_kept: u64,
+    /// that no snapshot has yet. `None` if it ended before it looked at them: what was here is here.
+    pub bytes_kept: Option<u64>,
 }
 
 /// Why a plan or a download ended without its result.

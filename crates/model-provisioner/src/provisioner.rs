@@ -18,10 +18,8 @@ mod transfers;
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock},
+    time::SystemTime,
 };
 
 use downloader::{BootId, ConnectionBudget, Limits, RateLimiter};
@@ -155,12 +153,32 @@ impl Provisioner {
         cancellation: &CancellationToken,
     ) -> Result<PublishedModel, Unfinished> {
         let events = Events::new(events, cancellation.clone());
-        let kept = AtomicU64::new(0);
+        let kept = OnceLock::new();
         let downloading = self.inner.download(request, &events, cancellation, &kept);
         downloading.await.map_err(|reason| Unfinished {
             reason,
-            bytes_kept: kept.load(Ordering::Relaxed),
+            bytes_kept: kept.get().copied(),
         })
+    }
+
+    /// Bytes that a download of this commit, begun at `since`, has left for the next one: in partials, and in blobs that
+    /// no snapshot has yet. For one whose process died, and with it its own account.
+    pub async fn left_bytes(
+        &self,
+        repo: &RepoId,
+        commit: &Commit,
+        since: SystemTime,
+    ) -> Result<u64, ProvisionError> {
+        let (inner, repo, commit) = (Arc::clone(&self.inner), repo.clone(), commit.clone());
+        blocking(move || {
+            let partials = origin::kept(&inner.store, &repo, &inner.boot_id, |_| true)?;
+            let blobs = inner.store.unlinked_blobs(&repo);
+            let blobs = blobs.map_err(failure::of_store)?.into_iter();
+            let new = blobs.filter(|blob| blob.modified >= since);
+            let verified: u64 = new.map(|blob| blob.bytes).sum();
+            Ok(partials.get(&commit).copied().unwrap_or_default() + verified)
+        })
+        .await
     }
 
     /// Removes what downloads of this commit have received and not finished, and says how many bytes that were. What
@@ -172,7 +190,7 @@ impl Provisioner {
     ) -> Result<u64, ProvisionError> {
         let (inner, repo, commit) = (Arc::clone(&self.inner), repo.clone(), commit.clone());
         blocking(move || {
-            origin::discard(&inner.store, &repo, &commit, |digest| {
+            origin::discard(&inner.store, &repo, &commit, &inner.boot_id, |digest| {
                 !inner.sharing.is_running(digest)
             })
         })
@@ -187,7 +205,7 @@ impl Inner {
         request: &DownloadRequest,
         events: &Events,
         cancellation: &CancellationToken,
-        kept: &AtomicU64,
+        kept: &OnceLock<u64>,
     ) -> Result<PublishedModel, ProvisionError> {
         if self.hub.is_offline() {
             return self.answer_offline(request, events, cancellation).await;

@@ -17,7 +17,9 @@ mod remove;
 mod store;
 
 pub use error::StoreError;
-pub use list::{SnapshotState, StoredFile, StoredPartial, StoredRepo, StoredSnapshot};
+pub use list::{
+    SnapshotState, StoredFile, StoredPartial, StoredRepo, StoredSnapshot, UnlinkedBlob,
+};
 pub use lock::BlobLock;
 pub use name::{BlobName, Commit, RefName, RepoId, RepoKind, RepoPath, Revision, UnsafeName};
 pub use remove::Removed;

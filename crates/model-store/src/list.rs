@@ -2,7 +2,7 @@
 
 mod walk;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirEntry, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -74,6 +74,17 @@ pub struct StoredPartial {
     pub bytes: u64,
 }
 
+/// A whole blob that no snapshot has: of a download that is not published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnlinkedBlob {
+    /// Which.
+    pub blob: BlobName,
+    /// Its size.
+    pub bytes: u64,
+    /// When its last byte was written.
+    pub modified: SystemTime,
+}
+
 /// Sizes by what a file is on disk, so that none is counted twice.
 type Sizes = HashMap<(u64, u64), u64>;
 
@@ -118,6 +129,33 @@ impl ModelStore {
             partials,
             bytes_on_disk: sizes.values().sum::<u64>() + received,
         }))
+    }
+
+    /// The whole blobs of a repository that no snapshot has, sorted.
+    pub fn unlinked_blobs(&self, repo: &RepoId) -> Result<Vec<UnlinkedBlob>, StoreError> {
+        let Some(stored) = self.show(repo)? else {
+            return Ok(Vec::new());
+        };
+        let files = stored.snapshots.iter().flat_map(|snapshot| &snapshot.files);
+        let linked: HashSet<&BlobName> = files.filter_map(|file| file.blob.as_ref()).collect();
+        let mut unlinked = Vec::new();
+        for entry in entries(&stored.path.join("blobs"))? {
+            let name = entry.file_name();
+            let blob = name.to_str().and_then(|name| BlobName::new(name).ok());
+            if let (Some(blob), Ok(metadata)) = (blob, fs::metadata(entry.path()))
+                && let Ok(modified) = metadata.modified()
+                && !linked.contains(&blob)
+            {
+                let bytes = metadata.len();
+                unlinked.push(UnlinkedBlob {
+                    blob,
+                    bytes,
+                    modified,
+                });
+            }
+        }
+        unlinked.sort_by(|one, other| one.blob.cmp(&other.blob));
+        Ok(unlinked)
     }
 }
 

@@ -104,7 +104,9 @@ impl Hive {
         };
         let working = self.0.download(request, sender, cancellation);
         let (result, planned) = tokio::join!(working, listening);
-        let bytes_kept = result.as_ref().map_or_else(|early| early.bytes_kept, |_| 0);
+        let bytes_kept = result
+            .as_ref()
+            .map_or_else(|early| early.bytes_kept.unwrap_or_default(), |_| 0);
         Ended {
             result: result.map_err(|early| early.reason),
             bytes_kept,

@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, ensure};
 use fake_hub::Content;
+use serde_json::Value;
 
 const PIECE_BYTES: u64 = 1024 * 1024;
 
@@ -67,6 +68,30 @@ impl Places {
             "the ref names another commit"
         );
         same_bytes(&self.blob(), content)
+    }
+
+    /// Bytes of the file that the next download has no more to ask for: all of its blob, or what the last line of its
+    /// partial's record claims.
+    pub(super) fn kept_bytes(&self) -> Result<u64> {
+        if let Ok(blob) = fs::metadata(self.blob()) {
+            return Ok(blob.len());
+        }
+        let record = format!("{}.hive-partial.json", self.blob);
+        let record = self.repository().join("blobs").join(record);
+        let text = match fs::read_to_string(record) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(error.into()),
+        };
+        // A line that the death cut off has no end.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let last: Value = serde_json::from_str(whole.lines().last().unwrap_or("{}"))?;
+        let segments = last["segments"].as_array().into_iter().flatten();
+        let bytes = segments.map(|segment| {
+            let at = |index: usize| segment[index].as_u64().unwrap_or_default();
+            at(1) - at(0)
+        });
+        Ok(bytes.sum())
     }
 
     fn blob(&self) -> PathBuf {

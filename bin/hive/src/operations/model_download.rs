@@ -4,7 +4,7 @@ mod figures;
 mod problem;
 mod story;
 
-use std::{collections::BTreeMap, convert::Infallible, future::pending};
+use std::{collections::BTreeMap, convert::Infallible, future::pending, time::SystemTime};
 
 use hive_api::{
     InvalidField, JobResult, ModelDownload, ModelDownloaded, Phase, Plan, PlanSummary, Problem,
@@ -81,6 +81,22 @@ impl ModelDownloads {
         reference.ok().map(|reference| reference.repo().clone())
     }
 
+    /// What a job that a crash cut off has left, `None` where the store does not tell.
+    pub(super) async fn left_bytes(
+        &self,
+        spec: &ModelDownload,
+        plan: &PlanSummary,
+        since: SystemTime,
+    ) -> Option<u64> {
+        let (repo, commit) = (self.repository(spec)?, Commit::new(&plan.commit).ok()?);
+        let left = self.provisioner.left_bytes(&repo, &commit, since).await;
+        left.inspect_err(|error| {
+            let error: &dyn std::error::Error = error;
+            tracing::warn!(error, model.repo = %repo, "the store does not tell what a job has left");
+        })
+        .ok()
+    }
+
     pub(super) async fn discard_partial(
         &self,
         spec: &ModelDownload,
@@ -144,7 +160,9 @@ impl ModelDownloads {
         match outcome {
             Ok(published) => Ok(result(published)),
             Err(early) => {
-                context.partial_bytes_kept(early.bytes_kept);
+                if let Some(bytes) = early.bytes_kept {
+                    context.partial_bytes_kept(bytes);
+                }
                 told?;
                 Err(self.failure(&early.reason, context))
             }

@@ -9,7 +9,7 @@ use crate::{
     RegistryError,
     change::{self, Change},
     database::Unfinished,
-    live::LiveJob,
+    live::{LiveJob, is_at_work},
     registry::Shared,
     scheduler::story::tell,
     transition::{Standing, Transition, Trigger, transition},
@@ -21,14 +21,16 @@ pub(super) const CRASHES_UNTIL_FAILED: u32 = 5;
 /// Applies the restart to every unfinished job in one transaction, and takes them all into memory.
 pub(crate) async fn recover(shared: &Shared) -> Result<(), RegistryError> {
     let now = shared.settings.wall_clock.now();
-    let unfinished = shared.database.unfinished().await?;
-    let jobs: Vec<(Unfinished, u32, Option<Change>)> = unfinished
-        .into_iter()
-        .map(|unfinished| {
-            let (crashes, change) = after_crash(&unfinished.job, unfinished.crashes, now);
-            (unfinished, crashes, change)
-        })
-        .collect();
+    let mut jobs: Vec<(Unfinished, u32, Option<Change>)> = Vec::new();
+    for mut unfinished in shared.database.unfinished().await? {
+        if is_at_work(&unfinished.job)
+            && let Some(bytes) = shared.settings.left_bytes.of(&unfinished.job).await
+        {
+            unfinished.job.partial_bytes_kept = bytes;
+        }
+        let (crashes, change) = after_crash(&unfinished.job, unfinished.crashes, now);
+        jobs.push((unfinished, crashes, change));
+    }
     let changes = jobs
         .iter()
         .filter_map(|(unfinished, crashes, change)| Some((unfinished, *crashes, change.as_ref()?)));

@@ -1,6 +1,8 @@
 //! What a hive finds unfinished when it starts again.
 
-use hive_api::{JobState, Phase, ProblemCode};
+use futures_util::FutureExt;
+use hive_api::{Job, JobState, Phase, ProblemCode};
+use job_registry::LeftBytes;
 
 use crate::stage::{Stage, Started, logged, rest, state, within};
 
@@ -31,6 +33,30 @@ async fn after_a_crash_a_job_that_was_told_to_stop_does_not_run_again() {
     assert_eq!(stage.state(cancelled).await, JobState::Cancelled);
     assert_eq!(stage.state(paused).await, JobState::Paused);
     assert!(stage.starts.is_empty());
+}
+
+#[tokio::test]
+async fn after_a_crash_every_job_whose_work_was_cut_off_says_what_it_has_left() {
+    let left = |job: Job| async move { Some(100 + u64::from(job.attempt)) }.boxed();
+    let mut stage = Stage::with(|settings| settings.left_bytes = LeftBytes::new(left)).await;
+    let (cancelled, _first) = stage.running().await;
+    let (paused, _second) = stage.running().await;
+    let (at_rest, work) = stage.running().await;
+    stage.registry.pause(at_rest).await.unwrap();
+    work.context.partial_bytes_kept(7);
+    work.stop();
+    within(stage.registry.wait_while_pausing(at_rest)).await.unwrap();
+    stage.registry.cancel(cancelled).await.unwrap();
+    stage.registry.pause(paused).await.unwrap();
+    let stage = stage.crash().await;
+    assert_eq!(stage.ended(cancelled).await.partial_bytes_kept, 101);
+    for (job, kept) in [(paused, 101), (at_rest, 7)] {
+        let job = stage.registry.get(job).await.unwrap().unwrap();
+        assert_eq!(
+            (state(&job), job.partial_bytes_kept),
+            (JobState::Paused, kept)
+        );
+    }
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use downloader::{Digest, discard_partial};
-use model_store::{Commit, ModelStore, RepoId, StoredPartial};
+use downloader::{BootId, Digest, discard_partial, resumable_bytes};
+use model_store::{Commit, ModelStore, RepoId};
 
 use super::failure;
 use crate::ProvisionError;
@@ -42,16 +42,18 @@ pub(crate) fn clear(partial: &Path) -> Result<(), ProvisionError> {
     Ok(())
 }
 
-/// The bytes that a repository keeps, by the commit for which they were received. `passes` says of which blobs.
+/// The bytes that partials of a repository keep, by the commit for which they were received. `passes` says of which
+/// blobs.
 pub(crate) fn kept(
     store: &ModelStore,
     repo: &RepoId,
+    boot_id: &BootId,
     passes: impl Fn(&Digest) -> bool,
-) -> Result<BTreeMap<String, u64>, ProvisionError> {
+) -> Result<BTreeMap<Commit, u64>, ProvisionError> {
     let mut kept = BTreeMap::new();
-    for (partial, path) in partials(store, repo, passes)? {
+    for (digest, path) in partials(store, repo, passes)? {
         if let Some(commit) = read(&path) {
-            *kept.entry(commit.to_string()).or_default() += partial.bytes;
+            *kept.entry(commit).or_default() += resumable_bytes(&path, digest, boot_id);
         }
     }
     Ok(kept)
@@ -62,20 +64,22 @@ pub(crate) fn discard(
     store: &ModelStore,
     repo: &RepoId,
     commit: &Commit,
+    boot_id: &BootId,
     passes: impl Fn(&Digest) -> bool,
 ) -> Result<u64, ProvisionError> {
     let mut discarded = 0;
-    for (partial, path) in partials(store, repo, passes)? {
+    for (digest, path) in partials(store, repo, passes)? {
         if read(&path).as_ref() != Some(commit) {
             continue;
         }
+        let bytes = resumable_bytes(&path, digest, boot_id);
         let is_gone = discard_partial(&path).map_err(|error| {
             let source = io::Error::other(error);
             failure::of_disk(source, path.clone())
         })?;
         if is_gone {
             forget(&path)?;
-            discarded += partial.bytes;
+            discarded += bytes;
         }
     }
     Ok(discarded)
@@ -85,20 +89,15 @@ fn partials(
     store: &ModelStore,
     repo: &RepoId,
     passes: impl Fn(&Digest) -> bool,
-) -> Result<Vec<(StoredPartial, PathBuf)>, ProvisionError> {
+) -> Result<Vec<(Digest, PathBuf)>, ProvisionError> {
     let folder = store.repo(repo);
     let stored = store.show(repo).map_err(failure::of_store)?;
     let partials = stored.into_iter().flat_map(|stored| stored.partials);
-    let passing = partials.filter(|partial| {
-        let digest = Digest::from_hex(partial.blob.as_str());
-        digest.is_ok_and(|digest| passes(&digest))
+    let passing = partials.filter_map(|partial| {
+        let digest = Digest::from_hex(partial.blob.as_str()).ok()?;
+        passes(&digest).then(|| (digest, folder.partial_path(&partial.blob)))
     });
-    Ok(passing
-        .map(|partial| {
-            let path = folder.partial_path(&partial.blob);
-            (partial, path)
-        })
-        .collect())
+    Ok(passing.collect())
 }
 
 fn read(partial: &Path) -> Option<Commit> {

@@ -94,17 +94,17 @@ impl Inner {
         let (inner, repo) = (Arc::clone(self), planned.repo.clone());
         let wanted: HashSet<Digest> = planned.needs().iter().map(|need| need.digest).collect();
         let kept = blocking(move || {
-            origin::kept(&inner.store, &repo, |digest| {
+            origin::kept(&inner.store, &repo, &inner.boot_id, |digest| {
                 !wanted.contains(digest) && !inner.sharing.is_running(digest)
             })
         });
         for (commit, bytes) in kept.await? {
-            if commit == planned.plan.commit {
+            if commit.as_str() == planned.plan.commit || bytes == 0 {
                 continue;
             }
             let notice = Notice::KeptFromOtherCommit {
                 repo: planned.plan.repo.clone(),
-                commit,
+                commit: commit.to_string(),
                 bytes,
             };
             events.send(ProvisionEvent::Notice(notice)).await?;

@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use downloader::{ConnectionShare, RateLimiter};
@@ -51,7 +48,7 @@ pub(crate) async fn run(
     request: &DownloadRequest,
     events: &Events,
     cancellation: &CancellationToken,
-    kept: &AtomicU64,
+    kept: &OnceLock<u64>,
 ) -> Result<Vec<Fetched>, ProvisionError> {
     let cancellation = cancellation.child_token();
     let transfers = Arc::new(Transfers {
@@ -80,7 +77,7 @@ pub(crate) async fn run(
         fetched.push(FileJob::new(&transfers, target).reuse().await?);
     }
     let ended = transfers.fetch_all(missing).await;
-    kept.store(transfers.board.bytes_kept(), Ordering::Relaxed);
+    let _ = kept.set(transfers.board.bytes_kept());
     fetched.extend(ended?);
     fetched.sort_unstable_by_key(|file| file.index);
     events.send_figures(ProvisionEvent::Progress(

@@ -132,7 +132,9 @@ impl Machine {
         let working = self.provisioner.download(request, sender, cancellation);
         let both = async { tokio::join!(working, listening) };
         let (result, (told, asked)) = tokio::time::timeout(LIMIT, both).await.unwrap();
-        let bytes_kept = result.as_ref().map_or_else(|early| early.bytes_kept, |_| 0);
+        let bytes_kept = result
+            .as_ref()
+            .map_or_else(|early| early.bytes_kept.unwrap_or_default(), |_| 0);
         Outcome {
             result: result.map_err(|early| early.reason),
             bytes_kept,

@@ -1,5 +1,7 @@
 //! What an ended download leaves, for which commit it was, and how it goes on or goes away.
 
+use std::time::SystemTime;
+
 use fake_hub::{Content, FakeHub, Fault, Requests, Script};
 use model_provisioner::{Commit, DownloadRequest, Notice, ProvisionError, ProvisionEvent};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +44,48 @@ async fn what_was_received_is_not_received_again() {
     assert_eq!(published.bytes_received, 200_000);
     assert_eq!(hub.cdn().bytes_sent_total() - before, 200_000);
     assert_eq!(partials(&machine), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_download_has_left_can_be_told_from_the_store_alone() {
+    let repository = tiny();
+    let hub = FakeHub::builder()
+        .repository(repository.clone())
+        .start()
+        .await;
+    let machine = Machine::new(&hub);
+    let begun = SystemTime::now();
+    leave_a_partial(&hub, &machine).await.release();
+    let wanted = request("org/tiny");
+    let commit = Commit::new(&repository.commit()).unwrap();
+    let left = async || {
+        let left = machine
+            .provisioner
+            .left_bytes(wanted.model.repo(), &commit, begun);
+        left.await.unwrap()
+    };
+    assert_eq!(left().await, 100_000);
+
+    // Whole, and not published.
+    let stop = CancellationToken::new();
+    let refused = machine.run(&wanted, &stop, false).await;
+    assert_eq!((refused.asked, refused.bytes_kept), (1, 300_000));
+    assert_eq!(left().await, 300_000);
+
+    machine.download("org/tiny").await.result.unwrap();
+    assert_eq!(left().await, 0);
+}
+
+#[tokio::test]
+async fn a_download_that_ended_before_it_looked_says_nothing_of_what_is_kept() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    let machine = Machine::new(&hub);
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let (events, _inbox) = tokio::sync::mpsc::channel(8);
+    let wanted = request("org/tiny");
+    let ended = machine.provisioner.download(&wanted, events, &stop).await;
+    assert_eq!(ended.unwrap_err().bytes_kept, None);
 }
 
 #[tokio::test]

@@ -49,8 +49,8 @@ pub(super) async fn check(night: &Night<'_>) -> Result<()> {
 }
 
 async fn check_job(night: &Night<'_>, client: &HiveClient, job: &JobHistory) -> Result<()> {
-    let state = client.job(job.id).await?.state;
-    let state = *state.known().context("an unknown state")?;
+    let told = client.job(job.id).await?;
+    let state = *told.state.known().context("an unknown state")?;
     let log = log(client, job).await?;
     check_log(&log, state)?;
     let missed = log.iter().filter(|told| told.sequence > job.watched_from);
@@ -71,6 +71,11 @@ async fn check_job(night: &Night<'_>, client: &HiveClient, job: &JobHistory) -> 
     match state {
         JobState::Cancelled => {
             check_is_unpublished(&places)?;
+            let (kept, here) = (told.partial_bytes_kept, places.kept_bytes()?);
+            ensure!(
+                kept == here,
+                "it told {kept} bytes as kept, {here} are here"
+            );
             check_is_silent(night, job)
         }
         JobState::Succeeded => {
