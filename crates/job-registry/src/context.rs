@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use hive_api::{JobId, JobResult, LogLevel, Operation, Phase, PlanSummary, Problem, Progress};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     live::LiveJob,
-    scheduler::{Entry, Request},
+    scheduler::{Entry, Recorded, Request, TRY_AGAIN_AFTER},
 };
 
 /// The work of a job, from its context to its result.
@@ -127,13 +130,19 @@ impl JobContext {
 
     /// Enters a phase. Entering the present one changes nothing, and nothing follows `publishing`.
     pub async fn phase(&self, phase: Phase) -> Result<(), Stopped> {
-        self.record(Entry::Phase(phase)).await
+        self.record(Entry::Phase(phase)).await.map(drop)
     }
 
     /// Begins to publish: the one compare-and-set that a cancel can lose. After an `Ok` a cancel comes too late and
-    /// the work must publish; after [`Stopped`] it must not.
+    /// the work must publish; after [`Stopped`] it must not. Waits for a database that refuses it, on a full disk say,
+    /// until it is told to stop.
     pub async fn begin_publishing(&self) -> Result<(), Stopped> {
-        self.phase(Phase::Publishing).await
+        while self.record(Entry::Phase(Phase::Publishing)).await? == Recorded::NotYet {
+            let pause = sleep(TRY_AGAIN_AFTER);
+            let paused = self.cancellation.run_until_cancelled(pause).await;
+            paused.ok_or(Stopped)?;
+        }
+        Ok(())
     }
 
     /// Adds a line to the log; lines that follow on each other fast are written, and seen, together within a second.
@@ -151,7 +160,8 @@ impl JobContext {
 
     /// Keeps the plan on the job and adds it to the log as a line with the code `planned`.
     pub async fn planned(&self, plan: PlanSummary, message: String) -> Result<(), Stopped> {
-        self.record(Entry::Planned(Box::new(plan), message)).await
+        let entry = Entry::Planned(Box::new(plan), message);
+        self.record(entry).await.map(drop)
     }
 
     /// Reports how far it is: latest wins, never waits, kept in memory until the next change of the job.
@@ -179,7 +189,7 @@ impl JobContext {
         .await
     }
 
-    async fn record(&self, entry: Entry) -> Result<(), Stopped> {
+    async fn record(&self, entry: Entry) -> Result<Recorded, Stopped> {
         let attempt = self.attempt;
         self.ask(|job_id, reply| Request::Record {
             job_id,
@@ -190,10 +200,10 @@ impl JobContext {
         .await
     }
 
-    async fn ask(
+    async fn ask<T>(
         &self,
-        request: impl FnOnce(JobId, oneshot::Sender<Result<(), Stopped>>) -> Request,
-    ) -> Result<(), Stopped> {
+        request: impl FnOnce(JobId, oneshot::Sender<Result<T, Stopped>>) -> Request,
+    ) -> Result<T, Stopped> {
         let (reply, answer) = oneshot::channel();
         let request = request(self.job_id(), reply);
         self.requests.send(request).await.map_err(|_| Stopped)?;

@@ -31,7 +31,7 @@ use uuid::{NoContext, Uuid};
 
 pub(crate) use entry::Entry;
 pub(crate) use recovery::recover;
-pub(crate) use request::{Answer, Request};
+pub(crate) use request::{Answer, Recorded, Request};
 
 use crate::{
     LogLine, RegistryError, RunJob, Stopped, Submission, SubmitError, Submitted, change,
@@ -49,7 +49,7 @@ use crate::{
 };
 
 /// How long to wait before a change that the database refused is tried again.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The state of the task.
 pub(crate) struct Scheduler {
@@ -267,22 +267,26 @@ impl Scheduler {
         }
     }
 
-    async fn record(&mut self, id: JobId, attempt: u32, entry: Entry) -> Result<(), Stopped> {
+    async fn record(&mut self, id: JobId, attempt: u32, entry: Entry) -> Result<Recorded, Stopped> {
         let live = self.at_work(id, attempt)?;
         let decides = entry.decides();
         let mut draft = self.logbook.draft(live.job());
         let standing = self.standing(draft.latest());
         let Some(change) = entry.change(draft.latest(), standing, self.now())? else {
-            return Ok(());
+            return Ok(Recorded::Done);
         };
         draft.add(change);
         match self.commit(&live, draft).await {
-            Ok(()) => Ok(()),
+            Err(error) if decides => {
+                report(id, &error);
+                Ok(Recorded::NotYet)
+            }
+            // What is lost to the log is no reason to stop.
             Err(error) => {
                 report(id, &error);
-                // What is lost to the log is no reason to stop; what decides over a cancel must be recorded.
-                if decides { Err(Stopped) } else { Ok(()) }
+                Ok(Recorded::Done)
             }
+            Ok(()) => Ok(Recorded::Done),
         }
     }
 

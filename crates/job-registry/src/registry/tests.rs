@@ -147,6 +147,32 @@ async fn an_end_on_a_full_disk_is_recorded_when_there_is_room_again() {
 }
 
 #[tokio::test]
+async fn publishing_waits_for_room_and_a_cancel_meanwhile_wins() {
+    let mut stage = Stage::new().await;
+    let (first, work) = stage.running().await;
+    stage.fill_disk().await;
+    let (published, ()) = tokio::join!(within(work.context.begin_publishing()), async {
+        // A refused request is answered after the one to publish, which came before it.
+        assert!(stage.registry.submit(submission()).await.is_err());
+        stage.free_disk().await;
+    });
+    published.unwrap();
+    work.end(Ok(result())).await;
+    assert_eq!(stage.ended(first).await, JobState::Succeeded);
+
+    let (second, work) = stage.running().await;
+    stage.fill_disk().await;
+    let (published, ()) = tokio::join!(
+        within(work.context.begin_publishing()),
+        stage.cancel_without_room(second)
+    );
+    assert_eq!(published, Err(Stopped));
+    work.end(Err(Stopped.into())).await;
+    stage.free_disk().await;
+    assert_eq!(stage.ended(second).await, JobState::Cancelled);
+}
+
+#[tokio::test]
 async fn a_cancel_on_a_full_disk_stops_the_work_and_wins_over_its_result() {
     let mut stage = Stage::new().await;
     let (id, work) = stage.running().await;

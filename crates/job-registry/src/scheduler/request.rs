@@ -46,8 +46,17 @@ pub(crate) enum Request {
         job_id: JobId,
         attempt: u32,
         entry: Entry,
-        reply: oneshot::Sender<Result<(), Stopped>>,
+        reply: oneshot::Sender<Result<Recorded, Stopped>>,
     },
+}
+
+/// Whether what the work tells is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// It is, or it may be lost.
+    Done,
+    /// The database refuses it for now, and the work may not go on without it.
+    NotYet,
 }
 
 /// What became of a request to cancel, pause, resume or change.

@@ -45,7 +45,9 @@ async fn after_a_crash_every_job_whose_work_was_cut_off_says_what_it_has_left() 
     stage.registry.pause(at_rest).await.unwrap();
     work.context.partial_bytes_kept(7);
     work.stop();
-    within(stage.registry.wait_while_pausing(at_rest)).await.unwrap();
+    within(stage.registry.wait_while_pausing(at_rest))
+        .await
+        .unwrap();
     stage.registry.cancel(cancelled).await.unwrap();
     stage.registry.pause(paused).await.unwrap();
     let stage = stage.crash().await;
