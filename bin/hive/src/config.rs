@@ -17,6 +17,7 @@ use std::{
 pub use connections::ConnectionLimits;
 use hive_api::{NoStateFolder, RateLimit, StateFolder, machine_id};
 pub use hub::HubConfig;
+pub(crate) use hub::without_credentials;
 use jiff::SignedDuration;
 use model_provisioner::{EnvironmentError, store_root};
 use settings::Layer;

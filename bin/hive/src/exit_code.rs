@@ -87,7 +87,7 @@ impl Failure {
             },
             Self::Start(error) => match error {
                 StartError::Database(_) => BAD_DATABASE,
-                StartError::Hub(_) => BAD_CONFIGURATION,
+                StartError::Hub(_) | StartError::HubToken { .. } => BAD_CONFIGURATION,
             },
             Self::Process(_) => BROKEN,
         }

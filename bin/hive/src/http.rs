@@ -10,6 +10,7 @@ mod guard;
 mod healthz;
 mod hive;
 pub(crate) mod host;
+mod hub_token;
 mod jobs;
 mod json;
 mod metrics;
@@ -79,6 +80,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(models::router())
         .routes(routes!(plans::plan))
         .routes(routes!(hive::hive))
+        .routes(routes!(hub_token::show, hub_token::set, hub_token::forget))
         .routes(routes!(dashboard::events))
         .routes(routes!(session::open, session::end))
         .routes(routes!(healthz::healthz))

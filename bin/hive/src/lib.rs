@@ -8,6 +8,7 @@ mod config;
 pub mod exit_code;
 mod facts;
 mod http;
+mod hub_login;
 mod listen;
 mod local_token;
 mod logging;

@@ -2,7 +2,7 @@
 
 mod idle;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use downloader::Limits;
 use jiff::Timestamp;
@@ -20,6 +20,7 @@ use crate::{
     http::{
         self, accept::Connections, app::App, auth::Doorkeeper, host::AllowedHosts, seats::Seats,
     },
+    hub_login::{HubLogin, given_token},
     listen::{Listeners, SocketFile},
     metrics::Metrics,
     operations::{Operations, model_download::ModelDownloads},
@@ -39,6 +40,14 @@ pub enum StartError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// The Hub's token that this hive was given cannot be read.
+    #[error("cannot read {}: remove it, and log in again with keeper hive login", path.display())]
+    HubToken {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The clients for the Hub cannot be made.
     #[error(transparent)]
     Hub(#[from] HubSetupError),
@@ -56,16 +65,26 @@ pub struct Hive {
 impl Hive {
     /// Opens the doors, then the database, then answers: a client that comes early waits and is not refused.
     pub async fn start(
-        config: Config,
+        mut config: Config,
         state: OwnedStateFolder,
         local_token: &SecretString,
     ) -> Result<Self, Failure> {
         let listeners = Listeners::bind(&state, &config.listen)?;
         let machine = machine_name();
+        let environment = config.hub.settings.token.clone();
+        let given = given_token(state.names()).map_err(|source| StartError::HubToken {
+            path: state.names().hub_token(),
+            source,
+        });
+        if let Some(given) = given? {
+            config.hub.settings.token = Some(given);
+        }
         let facts = facts(&config, &state, &machine, listeners.addresses());
         let store = ModelStore::new(&config.store);
         let metrics = Metrics::new();
         let operations = operations(&config, &store, &machine, &metrics)?;
+        let downloads = Arc::clone(&operations.model_downloads);
+        let hub_login = HubLogin::new(state.names(), environment, downloads);
         let writes = metrics.clone();
         let registry = RegistrySettings {
             max_running: config.max_jobs as usize,
@@ -84,6 +103,7 @@ impl Hive {
             operations,
             store: Store::new(store),
             facts,
+            hub_login,
             doorkeeper: Doorkeeper::new(local_token),
             hosts: AllowedHosts::new(&machine, &config.allow_hosts),
             limits: config.connections,

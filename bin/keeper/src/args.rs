@@ -300,6 +300,12 @@ pub(crate) enum HiveCommand {
     Restart,
     /// Say what it is doing
     Status,
+    /// Give it a token for the Hub, read from standard input
+    Login,
+    /// Make it forget that token
+    Logout,
+    /// Say as whom it asks the Hub
+    Whoami,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod dashboard;
 mod event;
 mod hive_info;
+mod hub_account;
 mod job;
 mod local;
 mod model;
@@ -21,6 +22,7 @@ mod rate_limit;
 pub use dashboard::{HiveHeartbeat, JobsSnapshot};
 pub use event::{Event, Heartbeat, LogEvent, LogLevel, PhaseEvent, Snapshot, StateEvent};
 pub use hive_info::{HiveInfo, Ready};
+pub use hub_account::{HubAccount, SetHubToken};
 pub use job::{
     ChangeJob, HEARTBEAT_SECONDS, Job, JobId, JobLinks, JobList, JobResult, JobState,
     ModelDownloaded, ParseJobIdError, Phase, Priority, SubmitJob,

@@ -54,6 +54,11 @@ impl StateFolder {
         self.0.join("token")
     }
 
+    /// The Hub's token that someone gave this hive, mode 0600.
+    pub fn hub_token(&self) -> PathBuf {
+        self.0.join("hub-token")
+    }
+
     /// The log of a hive that keeper started.
     pub fn log(&self) -> PathBuf {
         self.0.join("hive.log")

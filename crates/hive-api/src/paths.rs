@@ -12,6 +12,8 @@ pub const MODELS: &str = "/v1/models";
 pub const HIVE: &str = "/v1/hive";
 /// `GET` is the event stream of all jobs.
 pub const EVENTS: &str = "/v1/events";
+/// `GET` tells as whom the Hub is asked, `PUT` takes a token for it, `DELETE` forgets it.
+pub const HUB_TOKEN: &str = "/v1/hub-token";
 /// `POST` opens a browser's session, `DELETE` ends it.
 pub const SESSION: &str = "/v1/session";
 /// `GET` answers 200 as long as the hive can take work.

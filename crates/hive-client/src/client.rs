@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use hive_api::{
-    ChangeJob, HiveInfo, Job, JobId, JobList, ModelList, Plan, RemovedModel, SubmitJob, paths,
+    ChangeJob, HiveInfo, HubAccount, Job, JobId, JobList, ModelList, Plan, RemovedModel,
+    SetHubToken, SubmitJob, paths,
 };
 use http::{HeaderValue, Method, header::AUTHORIZATION};
 use reqwest::RequestBuilder;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -15,8 +16,8 @@ use crate::{ClientError, Endpoint, answer};
 
 /// The limit of an ordinary answer.
 const LIMIT: Duration = Duration::from_secs(30);
-/// The limit of a plan; a hive gives its own look-ups 30 s.
-const PLAN_LIMIT: Duration = Duration::from_mins(1);
+/// The limit of what a hive asks the Hub for; it gives its own look-ups 30 s.
+const HUB_LIMIT: Duration = Duration::from_mins(1);
 /// Jobs of one page; the most that a hive gives.
 const PAGE: u32 = 1_000;
 /// More jobs are not listed: a hive keeps 10,000, and one that never stops giving pages is none.
@@ -96,7 +97,7 @@ impl HiveClient {
     /// What a download would fetch and what is here already.
     pub async fn plan(&self, job: &SubmitJob) -> Result<Plan, ClientError> {
         let request = self.request(Method::POST, self.route(paths::PLANS, &[]));
-        self.answer(request.json(job), PLAN_LIMIT).await
+        self.answer(request.json(job), HUB_LIMIT).await
     }
 
     /// One job as it is now.
@@ -206,6 +207,27 @@ impl HiveClient {
     /// What the hive says about itself.
     pub async fn hive(&self) -> Result<HiveInfo, ClientError> {
         self.get(paths::HIVE, &[]).await
+    }
+
+    /// As whom the hive asks the Hub; it asks the Hub for that.
+    pub async fn hub_account(&self) -> Result<HubAccount, ClientError> {
+        let request = self.request(Method::GET, self.route(paths::HUB_TOKEN, &[]));
+        self.answer(request, HUB_LIMIT).await
+    }
+
+    /// Gives the hive a token for the Hub, which the Hub accepts or else nothing changes.
+    pub async fn set_hub_token(&self, token: &SecretString) -> Result<HubAccount, ClientError> {
+        let body = SetHubToken {
+            token: token.expose_secret().to_owned(),
+        };
+        let request = self.request(Method::PUT, self.route(paths::HUB_TOKEN, &[]));
+        self.answer(request.json(&body), HUB_LIMIT).await
+    }
+
+    /// Makes the hive forget the token that it was given; one of its environment counts again.
+    pub async fn forget_hub_token(&self) -> Result<HubAccount, ClientError> {
+        let request = self.request(Method::DELETE, self.route(paths::HUB_TOKEN, &[]));
+        self.answer(request, HUB_LIMIT).await
     }
 
     /// Whether a hive answers at all.

@@ -237,6 +237,20 @@ impl ProvisionError {
     }
 }
 
+/// Why the Hub did not say whose token it is.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The Hub must not be asked.
+    #[error("the Hub is not asked")]
+    Offline,
+    /// The Hub does not accept the token.
+    #[error("the Hub does not accept the token")]
+    Refused,
+    /// It gave no answer that could be used.
+    #[error("the Hub gave no answer")]
+    NoAnswer(#[source] ProvisionError),
+}
+
 /// In which way the store's disk refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageFault {

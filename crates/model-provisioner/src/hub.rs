@@ -4,6 +4,7 @@
 //! limit and a limit for its headers. Facts about the protocol: the Hub's API documentation and what its own
 //! clients rely on.
 
+mod account;
 mod client;
 mod commit;
 mod error;

@@ -19,7 +19,7 @@ pub use downloader::{
     LimitedBy, Limits as TransferLimits, RateLimiter, RetryCause, SourceErrorKind, Stall,
 };
 pub use environment::{EnvironmentError, HubToken, hub_endpoint, is_offline, store_root};
-pub use error::{ProvisionError, StorageFault, Unfinished};
+pub use error::{AccountError, ProvisionError, StorageFault, Unfinished};
 pub use event::{
     FileTransfer, Notice, ProvisionEvent, ProvisionPhase, RetryEvent, TransferProgress,
 };

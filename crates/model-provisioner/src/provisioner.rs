@@ -1,5 +1,6 @@
 //! The whole way of a download: resolve, plan, fetch, publish; and its first half alone, the plan.
 
+mod account;
 mod events;
 mod failure;
 mod fetch;

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
+    io::{Seek, Write},
     path::{Path, PathBuf},
     process::Stdio,
     sync::OnceLock,
@@ -61,6 +62,16 @@ impl Machine {
     /// Runs `keeper` to its end.
     pub async fn run_keeper(&self, arguments: &[&str]) -> Result<Finished> {
         Running::start(&mut self.keeper(arguments))?.finish().await
+    }
+
+    /// Runs `keeper` to its end with this text on its standard input.
+    pub async fn run_keeper_with_input(&self, arguments: &[&str], input: &str) -> Result<Finished> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(input.as_bytes())?;
+        file.rewind()?;
+        Running::start_with(&mut self.keeper(arguments), file.into())?
+            .finish()
+            .await
     }
 
     /// Starts `hive serve` with these arguments and returns when it serves.

@@ -26,8 +26,13 @@ pub struct Running {
 impl Running {
     /// Starts it with both outputs collected and nothing on its standard input.
     pub fn start(command: &mut Command) -> Result<Self> {
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// The same with this as its standard input.
+    pub fn start_with(command: &mut Command, stdin: Stdio) -> Result<Self> {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)

@@ -83,7 +83,8 @@ fn timeout(seconds: String) -> Result<Duration, ConfigError> {
         })
 }
 
-fn without_credentials(mut address: Url) -> String {
+/// An address as people are shown it.
+pub(crate) fn without_credentials(mut address: Url) -> String {
     // An address that can have no credentials has none to remove.
     let _ = address.set_username("");
     let _ = address.set_password(None);

@@ -8,7 +8,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{auth::Doorkeeper, host::AllowedHosts, seats::Seats};
 use crate::{
-    config::ConnectionLimits, facts::Facts, metrics::Metrics, operations::Operations, store::Store,
+    config::ConnectionLimits, facts::Facts, hub_login::HubLogin, metrics::Metrics,
+    operations::Operations, store::Store,
 };
 
 /// The states in which a job may be writing to the store.
@@ -20,6 +21,7 @@ pub(crate) struct App {
     pub(crate) operations: Operations,
     pub(crate) store: Store,
     pub(crate) facts: Facts,
+    pub(crate) hub_login: HubLogin,
     pub(crate) doorkeeper: Doorkeeper,
     pub(crate) hosts: AllowedHosts,
     pub(crate) limits: ConnectionLimits,

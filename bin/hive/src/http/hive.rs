@@ -20,5 +20,9 @@ pub(super) async fn hive(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<H
     Query::of(&uri)?.finish()?;
     let counts = app.registry.counts();
     let free_bytes = app.store.free_bytes().await.ok();
-    Ok(Json(app.facts.info(counts, free_bytes)))
+    let mut info = app.facts.info(counts, free_bytes);
+    let provisioner = &app.operations.model_downloads.provisioner;
+    info.hub_account = provisioner.known_hub_account();
+    info.hub_token_source = provisioner.hub_token_source();
+    Ok(Json(info))
 }

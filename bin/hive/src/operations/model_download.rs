@@ -4,11 +4,16 @@ mod figures;
 mod problem;
 mod story;
 
-use std::{collections::BTreeMap, convert::Infallible, future::pending, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    future::pending,
+    time::{Duration, SystemTime},
+};
 
 use hive_api::{
-    InvalidField, JobResult, ModelDownload, ModelDownloaded, Phase, Plan, PlanSummary, Problem,
-    ProblemCode,
+    InvalidField, JobId, JobResult, ModelDownload, ModelDownloaded, Phase, Plan, PlanSummary,
+    Problem, ProblemCode,
 };
 use job_registry::{JobContext, Stopped, WorkError};
 use model_provisioner::{
@@ -17,12 +22,17 @@ use model_provisioner::{
 };
 use model_store::{Commit, RepoId};
 use problem::{Occasion, problem};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::metrics::Metrics;
+use crate::{config::without_credentials, metrics::Metrics};
 
+/// How long the end of a job waits for the name of its account.
+const ACCOUNT_LIMIT: Duration = Duration::from_secs(5);
 /// Events that wait for the job's log before the download has to wait for it.
 const WAITING_EVENTS: usize = 64;
 
@@ -76,6 +86,11 @@ impl ModelDownloads {
         self.rate_limit.bytes_received()
     }
 
+    /// The Hub's address without credentials.
+    pub(crate) fn shown_hub(&self) -> String {
+        without_credentials(self.hub.clone())
+    }
+
     pub(super) fn repository(&self, spec: &ModelDownload) -> Option<RepoId> {
         let reference = ModelReference::parse(&spec.model, Some(&self.hub));
         reference.ok().map(|reference| reference.repo().clone())
@@ -105,15 +120,8 @@ impl ModelDownloads {
         let (Some(repo), Ok(commit)) = (self.repository(spec), Commit::new(&plan.commit)) else {
             return Ok(0);
         };
-        let occasion = Occasion {
-            machine: &self.machine,
-            job: None,
-        };
         let discarded = self.provisioner.discard_partials(&repo, &commit).await;
-        discarded.map_err(|error| {
-            problem(&error, &occasion)
-                .unwrap_or_else(|| Problem::new(ProblemCode::ShuttingDown, "the hive is stopping"))
-        })
+        discarded.map_err(|error| self.problem_of(&error))
     }
 
     pub(super) async fn plan(
@@ -121,19 +129,28 @@ impl ModelDownloads {
         spec: &ModelDownload,
         cancellation: &CancellationToken,
     ) -> Result<Plan, Problem> {
-        let occasion = Occasion {
-            machine: &self.machine,
-            job: None,
-        };
         // A plan fetches no file.
         let no_limit = RateLimiter::new(None);
         let request = self.request(spec, no_limit);
         let request = request.map_err(|error| unreadable(&error))?;
         let plan = self.provisioner.plan(&request, cancellation).await;
-        plan.map(figures::plan).map_err(|error| {
-            problem(&error, &occasion)
-                .unwrap_or_else(|| Problem::new(ProblemCode::ShuttingDown, "the hive is stopping"))
-        })
+        plan.map(figures::plan)
+            .map_err(|error| self.problem_of(&error))
+    }
+
+    /// The problem of what was asked without a job.
+    pub(crate) fn problem_of(&self, error: &ProvisionError) -> Problem {
+        let occasion = self.occasion(None);
+        problem(error, &occasion)
+            .unwrap_or_else(|| Problem::new(ProblemCode::ShuttingDown, "the hive is stopping"))
+    }
+
+    fn occasion(&self, job: Option<JobId>) -> Occasion<'_> {
+        Occasion {
+            machine: &self.machine,
+            account: self.provisioner.known_hub_account(),
+            job,
+        }
     }
 
     pub(super) async fn run(
@@ -164,17 +181,25 @@ impl ModelDownloads {
                     context.partial_bytes_kept(bytes);
                 }
                 told?;
+                if let ProvisionError::AccessDenied { .. } = early.reason {
+                    self.learn_account(context.cancellation()).await;
+                }
                 Err(self.failure(&early.reason, context))
             }
         }
     }
 
+    /// Asks whose token it is that was refused, so that the person can be told. Not knowing is no second problem.
+    async fn learn_account(&self, cancellation: &CancellationToken) {
+        if self.provisioner.known_hub_account().is_none() {
+            let asking = self.provisioner.hub_account();
+            let asking = timeout(ACCOUNT_LIMIT, asking);
+            let _ = cancellation.run_until_cancelled(asking).await;
+        }
+    }
+
     fn failure(&self, error: &ProvisionError, context: &JobContext) -> WorkError {
-        let occasion = Occasion {
-            machine: &self.machine,
-            job: Some(context.job_id()),
-        };
-        match problem(error, &occasion) {
+        match problem(error, &self.occasion(Some(context.job_id()))) {
             None => Stopped.into(),
             Some(problem) => {
                 tracing::warn!(

@@ -12,6 +12,7 @@ mod doors;
 mod download;
 mod events;
 mod health;
+mod hub_account;
 mod jobs;
 mod pausing;
 mod running_hive;

@@ -49,7 +49,11 @@ impl RunningHive {
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.folder.path().join("state/hive.sock")
+        self.state().join("hive.sock")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
     }
 
     pub(crate) fn store(&self) -> PathBuf {

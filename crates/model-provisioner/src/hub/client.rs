@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use hf_hub::{HFClient, HFError};
+use hf_hub::HFError;
 use model_store::{RepoId, RepoKind};
 use reqwest::{
     Certificate, Client, ClientBuilder, Method, Response, StatusCode,
@@ -19,22 +19,20 @@ use reqwest::{
 };
 use url::Url;
 
-use super::{HubError, HubLimits, HubSettings, failure, redirect};
-
-/// What hf-hub is given when there is no token: it would look for one in the environment otherwise. A line feed
-/// cannot stand in a header, so none is sent.
-const NO_TOKEN: &str = "\n";
+use super::{
+    HubError, HubLimits, HubSettings,
+    account::{Accounts, Maker},
+    failure, redirect,
+};
 
 /// A Hub, with a client for each kind of question.
 pub(crate) struct Hub {
     pub(super) settings: HubSettings,
-    /// hf-hub's own questions.
-    pub(super) api: HFClient,
+    pub(super) accounts: Accounts,
     /// Our questions to the Hub.
     own: Client,
     /// Data from elsewhere: no header of ours but the range, one connection a request.
     cdn: Client,
-    authorization: Option<HeaderValue>,
 }
 
 /// Why no client could be made.
@@ -66,7 +64,6 @@ impl Hub {
     /// Sets up the clients: reads the certificates, sends nothing. `cache` is told to hf-hub so that it looks nowhere
     /// else.
     pub(crate) fn new(settings: HubSettings, cache: &Path) -> Result<Self, HubSetupError> {
-        let settings = without_readable_token(settings);
         let certificates = certificates(settings.ca_file.as_deref())?;
         let client = || client(&settings, certificates.as_deref());
         let endpoint = settings.endpoint.clone();
@@ -78,25 +75,18 @@ impl Hub {
                 attempt.stop()
             }
         });
-        let token = settings.token.as_ref();
-        let api = HFClient::builder()
-            .endpoint(settings.endpoint.as_str().trim_end_matches('/'))
-            .token(token.map_or(NO_TOKEN, |token| token.expose()))
-            .cache_dir(cache)
-            .client(client()?.redirect(policy).build()?)
-            .retry_max_attempts(0)
-            .build()?;
+        let maker = Maker {
+            client: client()?.redirect(policy).build()?,
+            endpoint: settings.endpoint.clone(),
+            cache: cache.to_owned(),
+            eavesdropper: eavesdropper(&settings),
+        };
         Ok(Self {
-            api,
+            accounts: Accounts::new(maker, settings.token.as_ref())?,
             own: client()?.redirect(Policy::none()).build()?,
             cdn: client()?.redirect(Policy::none()).http1_only().build()?,
-            authorization: token.map(authorization).transpose()?,
             settings,
         })
-    }
-
-    pub(crate) fn has_token(&self) -> bool {
-        self.authorization.is_some()
     }
 
     /// Whether nothing may be asked.
@@ -111,12 +101,6 @@ impl Hub {
 
     pub(crate) fn limits(&self) -> &HubLimits {
         &self.settings.limits
-    }
-
-    /// Where the token came from.
-    pub(crate) fn token_source(&self) -> Option<String> {
-        let token = self.settings.token.as_ref()?;
-        Some(token.source().to_owned())
     }
 
     /// The page of a repository, for a person.
@@ -145,6 +129,18 @@ impl Hub {
         url: &Url,
         range: Option<&str>,
     ) -> Result<Response, HubError> {
+        let account = self.accounts.current();
+        self.ask_as(account.authorization.as_ref(), method, url, range)
+            .await
+    }
+
+    pub(super) async fn ask_as(
+        &self,
+        authorization: Option<&HeaderValue>,
+        method: Method,
+        url: &Url,
+        range: Option<&str>,
+    ) -> Result<Response, HubError> {
         let client = if self.is_hub(url) {
             &self.own
         } else {
@@ -156,7 +152,7 @@ impl Hub {
             headers.insert(RANGE, range);
         }
         if self.is_hub(url)
-            && let Some(authorization) = &self.authorization
+            && let Some(authorization) = authorization
         {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
@@ -235,7 +231,10 @@ impl Hub {
         self.url(head.chain(["resolve", commit]).chain(path.split('/')))
     }
 
-    fn url<'part>(&self, parts: impl Iterator<Item = &'part str>) -> Result<Url, HubError> {
+    pub(super) fn url<'part>(
+        &self,
+        parts: impl Iterator<Item = &'part str>,
+    ) -> Result<Url, HubError> {
         let mut url = self.settings.endpoint.clone();
         let Ok(mut segments) = url.path_segments_mut() else {
             let detail = "the endpoint cannot have a path";
@@ -265,19 +264,11 @@ fn client(
     settings.proxies.lead(client)
 }
 
-/// A proxy reads what goes over plain http, so no token goes that way.
-fn without_readable_token(mut settings: HubSettings) -> HubSettings {
+/// A proxy reads what goes over plain http.
+fn eavesdropper(settings: &HubSettings) -> Option<String> {
     let endpoint = &settings.endpoint;
-    if endpoint.scheme() == "http"
-        && let Some(proxy) = settings.proxies.named_for(endpoint)
-        && settings.token.take().is_some()
-    {
-        tracing::warn!(
-            hub.proxy = proxy,
-            "the hub is asked over plain http and a proxy, which could read the token: it is not sent"
-        );
-    }
-    settings
+    let is_plain = endpoint.scheme() == "http";
+    is_plain.then(|| settings.proxies.named_for(endpoint))?
 }
 
 /// The certificates of a file in PEM; a file without one would refuse every server.
@@ -293,16 +284,6 @@ fn certificates(file: Option<&Path>) -> Result<Option<Vec<Certificate>>, HubSetu
         return Err(bad("there is no certificate in it".into()));
     }
     Ok(Some(found))
-}
-
-fn authorization(token: &crate::HubToken) -> Result<HeaderValue, HubSetupError> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| {
-        HubSetupError::BadToken {
-            place: token.source().to_owned(),
-        }
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// The system's name look-up, with an error type of its own so that it can be told from a refused connection.

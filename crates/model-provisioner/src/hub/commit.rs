@@ -50,10 +50,11 @@ impl Hub {
         repo: &RepoId,
         revision: &str,
     ) -> Result<(Option<String>, Option<Vec<RepoSibling>>), HFError> {
+        let account = self.accounts.current();
         let (owner, name) = hf_hub::split_id(repo.name());
         match repo.kind() {
             RepoKind::Model => {
-                let info = self
+                let info = account
                     .api
                     .model(owner, name)
                     .info()
@@ -63,7 +64,7 @@ impl Hub {
                 Ok((info.sha, info.siblings))
             }
             RepoKind::Dataset => {
-                let info = self
+                let info = account
                     .api
                     .dataset(owner, name)
                     .info()

@@ -15,7 +15,7 @@ use super::{Hub, HubError, Missing, failure};
 const MAX_PAGES: usize = 500;
 
 /// The largest page that is read.
-const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
+const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 
 /// A file of the listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Hub {
                 ));
             }
             let next = self.next_page(&response)?;
-            let page = read_page(response, &url).await?;
+            let page = read_body(response, &url).await?;
             files.extend(files_of_page(&page).map_err(|error| {
                 failure::nonsense(&url, format!("a listing that cannot be read: {error}"))
             })?);
@@ -122,20 +122,21 @@ fn next_link(header: &str) -> Option<&str> {
     Some(&header[start + 1..end])
 }
 
-async fn read_page(response: Response, url: &Url) -> Result<Vec<u8>, HubError> {
-    let mut page = Vec::new();
+/// An answer's body, which has an end. The caller limits the time.
+pub(super) async fn read_body(response: Response, url: &Url) -> Result<Vec<u8>, HubError> {
+    let mut whole = Vec::new();
     let mut body = response.bytes_stream();
     while let Some(bytes) = body
         .try_next()
         .await
         .map_err(|error| failure::of_request(error, url, None))?
     {
-        if page.len() + bytes.len() > MAX_PAGE_BYTES {
-            return Err(failure::nonsense(url, "a page of the listing without end"));
+        if whole.len() + bytes.len() > MAX_BODY_BYTES {
+            return Err(failure::nonsense(url, "an answer without end"));
         }
-        page.extend_from_slice(&bytes);
+        whole.extend_from_slice(&bytes);
     }
-    Ok(page)
+    Ok(whole)
 }
 
 #[cfg(test)]

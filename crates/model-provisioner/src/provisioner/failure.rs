@@ -7,7 +7,7 @@ use model_store::{RepoId, StoreError};
 use tokio::task::JoinError;
 
 use crate::{
-    HubErrorKind, ProvisionError, StorageFault,
+    AccountError, HubErrorKind, ProvisionError, StorageFault,
     hub::{Hub, HubError},
     selection::SelectionError,
 };
@@ -23,12 +23,24 @@ pub(crate) fn of_hub(error: HubError, repo: &RepoId, hub: &Hub) -> ProvisionErro
             denial,
         },
         HubErrorKind::Missing(missing) => ProvisionError::NotFound { repo, missing },
-        kind @ HubErrorKind::Transfer(_) => ProvisionError::Upstream {
-            kind,
-            address: error.address,
-            detail: error.detail,
-            source: error.source.map(Arc::from),
-        },
+        HubErrorKind::Transfer(_) => upstream(error),
+    }
+}
+
+/// A question about an account failed.
+pub(crate) fn of_account(error: HubError) -> AccountError {
+    match error.kind {
+        HubErrorKind::Denied(_) | HubErrorKind::Missing(_) => AccountError::Refused,
+        HubErrorKind::Transfer(_) => AccountError::NoAnswer(upstream(error)),
+    }
+}
+
+fn upstream(error: HubError) -> ProvisionError {
+    ProvisionError::Upstream {
+        kind: error.kind,
+        address: error.address,
+        detail: error.detail,
+        source: error.source.map(Arc::from),
     }
 }
 

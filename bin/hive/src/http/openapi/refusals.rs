@@ -94,6 +94,11 @@ refusals! {
     OfUse = [ModelInUse];
     /// Of a route that reads or changes jobs and may remove what they have received.
     OfDiscard = [StoreUnavailable, InsufficientStorage, PermissionDenied, ReadOnly, IoError, DiskFull];
+    /// Of a question about the Hub account.
+    OfAccount = [
+        UpstreamAuth, UpstreamRateLimited, UpstreamDns, UpstreamConnect, UpstreamTls, UpstreamHttp, BadUpstream,
+        TooManyRedirects, ProxyError, Offline, UpstreamTimeout, IoError,
+    ];
     /// Of a question that goes on to the Hub.
     OfHub = [
         SelectorNotFound, UpstreamNotFound, IncompleteShards, UpstreamChanged, UnsupportedFormat, UnsafeRemoteName,

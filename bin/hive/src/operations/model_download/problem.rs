@@ -18,6 +18,8 @@ const MAKE_ROOM: &str = "remove what is not needed (keeper model list)";
 pub(super) struct Occasion<'a> {
     /// The machine's name.
     pub(super) machine: &'a str,
+    /// The Hub account, where its name is known.
+    pub(super) account: Option<String>,
     /// The job, where it is one that can be tried again.
     pub(super) job: Option<JobId>,
 }
@@ -190,14 +192,12 @@ fn denied(
     occasion: &Occasion<'_>,
 ) -> Problem {
     let machine = occasion.machine;
-    let token = token_source.map_or_else(
-        || format!("{machine} has no Hub token"),
-        |source| format!("the account of {machine} (token from {source})"),
-    );
-    // The hive reads its token when it starts.
-    let log_in = format!(
-        "on {machine}, log in with hf auth login or set HF_TOKEN, and restart with keeper hive restart"
-    );
+    let token = match (token_source, &occasion.account) {
+        (None, _) => format!("{machine} has no Hub token"),
+        (Some(source), Some(name)) => format!("account {name} of {machine} (token from {source})"),
+        (Some(source), None) => format!("the account of {machine} (token from {source})"),
+    };
+    let log_in = "log in with keeper hive login";
     let accept = format!("accept the terms at {page}");
     let (detail, reason, first) = match denial {
         Denial::GatedWithoutToken => (
@@ -221,7 +221,7 @@ fn denied(
                 "the token is from {}",
                 token_source.unwrap_or("an unknown place")
             ),
-            log_in,
+            log_in.to_owned(),
         ),
         Denial::Forbidden => {
             let first = format!("give the account access at {page}, or {log_in}");

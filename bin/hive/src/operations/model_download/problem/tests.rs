@@ -12,18 +12,23 @@ fn told(error: &ProvisionError) -> Problem {
     let job = "019a1b2c-0000-7000-8000-0000002b8e07".parse().unwrap();
     let occasion = Occasion {
         machine: "gpu1",
+        account: None,
         job: Some(job),
     };
     problem(error, &occasion).unwrap()
 }
 
 fn denied(denial: Denial, token_source: Option<&str>) -> Problem {
-    told(&ProvisionError::AccessDenied {
+    told(&access_denied(denial, token_source))
+}
+
+fn access_denied(denial: Denial, token_source: Option<&str>) -> ProvisionError {
+    ProvisionError::AccessDenied {
         repo: REPO.to_owned(),
         denial,
         page: format!("https://huggingface.co/{REPO}"),
         token_source: token_source.map(str::to_owned),
-    })
+    }
 }
 
 #[test]
@@ -42,6 +47,20 @@ fn a_gated_repository_says_which_account_has_no_access_and_where_to_ask() {
 }
 
 #[test]
+fn an_account_whose_name_is_known_is_named() {
+    let occasion = Occasion {
+        machine: "gpu1",
+        account: Some("alice".to_owned()),
+        job: None,
+    };
+    let error = access_denied(Denial::Gated, Some("keeper hive login"));
+    assert_eq!(
+        problem(&error, &occasion).unwrap().reason.unwrap(),
+        "account alice of gpu1 (token from keeper hive login) has no access yet"
+    );
+}
+
+#[test]
 fn every_denial_names_the_machine_that_needs_an_account() {
     for (denial, code) in [
         (Denial::GatedWithoutToken, ProblemCode::UpstreamAuth),
@@ -50,10 +69,9 @@ fn every_denial_names_the_machine_that_needs_an_account() {
     ] {
         let problem = denied(denial, None);
         assert_eq!(problem.code, Open::Known(code));
-        assert!(
-            problem.hint.unwrap().contains("on gpu1, log in"),
-            "{denial:?}"
-        );
+        let told = format!("{}; {}", problem.detail, problem.reason.unwrap());
+        assert!(told.contains("gpu1"), "{told}");
+        assert!(problem.hint.unwrap().contains("keeper hive login"));
     }
 }
 
@@ -171,6 +189,7 @@ fn what_passes_is_retryable_and_what_does_not_is_not() {
 fn a_cancelled_download_is_no_problem() {
     let occasion = Occasion {
         machine: "gpu1",
+        account: None,
         job: None,
     };
     assert!(problem(&ProvisionError::Cancelled, &occasion).is_none());

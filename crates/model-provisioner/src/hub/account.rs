@@ -1,0 +1,173 @@
+//! As whom the Hub is asked: one token at a time, which may change while downloads run.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+};
+
+use hf_hub::HFClient;
+use reqwest::{Client, Method, StatusCode, header::HeaderValue};
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    Denial, Hub, HubError, HubErrorKind, HubSetupError, Missing, failure, tree::read_body,
+};
+use crate::HubToken;
+
+/// What hf-hub is given when there is no token: it would look for one in the environment otherwise. A line feed
+/// cannot stand in a header, so none is sent.
+const NO_TOKEN: &str = "\n";
+
+/// A token as the clients send it.
+pub(super) struct Account {
+    /// hf-hub's own questions.
+    pub(super) api: HFClient,
+    pub(super) authorization: Option<HeaderValue>,
+    token_source: Option<String>,
+    /// Its name, once it was asked for.
+    name: OnceLock<String>,
+}
+
+/// The account of a Hub, and what the next one is made of.
+pub(super) struct Accounts {
+    maker: Maker,
+    current: RwLock<Arc<Account>>,
+}
+
+/// What every account of a Hub shares.
+pub(super) struct Maker {
+    /// The client that hf-hub asks with.
+    pub(super) client: Client,
+    /// The Hub.
+    pub(super) endpoint: Url,
+    /// Told to hf-hub so that it looks nowhere else.
+    pub(super) cache: PathBuf,
+    /// The proxy that could read a token, where there is one: none is sent then.
+    pub(super) eavesdropper: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WhoAmI {
+    name: String,
+}
+
+impl Accounts {
+    pub(super) fn new(maker: Maker, token: Option<&HubToken>) -> Result<Self, HubSetupError> {
+        let first = maker.account(token)?;
+        Ok(Self {
+            maker,
+            current: RwLock::new(Arc::new(first)),
+        })
+    }
+
+    pub(super) fn current(&self) -> Arc<Account> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current)
+    }
+}
+
+impl Maker {
+    fn account(&self, token: Option<&HubToken>) -> Result<Account, HubSetupError> {
+        let token = token.filter(|_| match &self.eavesdropper {
+            None => true,
+            Some(proxy) => {
+                tracing::warn!(
+                    hub.proxy = proxy,
+                    "the hub is asked over plain http and a proxy, which could read the token: it is not sent"
+                );
+                false
+            }
+        });
+        let api = HFClient::builder()
+            .endpoint(self.endpoint.as_str().trim_end_matches('/'))
+            .token(token.map_or(NO_TOKEN, |token| token.expose()))
+            .cache_dir(&self.cache)
+            .client(self.client.clone())
+            .retry_max_attempts(0)
+            .build()?;
+        Ok(Account {
+            api,
+            authorization: token.map(authorization).transpose()?,
+            token_source: token.map(|token| token.source().to_owned()),
+            name: OnceLock::new(),
+        })
+    }
+}
+
+impl Hub {
+    /// Asks as another account from now on; a question that is under way is still the old one's.
+    pub(crate) fn set_token(&self, token: Option<&HubToken>) -> Result<(), HubSetupError> {
+        let next = Arc::new(self.accounts.maker.account(token)?);
+        let current = self.accounts.current.write();
+        *current.unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(())
+    }
+
+    /// Whether questions carry a token.
+    pub(crate) fn has_token(&self) -> bool {
+        self.accounts.current().authorization.is_some()
+    }
+
+    /// Where the token came from.
+    pub(crate) fn token_source(&self) -> Option<String> {
+        self.accounts.current().token_source.clone()
+    }
+
+    /// The account's name if it was asked for before.
+    pub(crate) fn known_account(&self) -> Option<String> {
+        self.accounts.current().name.get().cloned()
+    }
+
+    /// The account's name; `None` without a token.
+    pub(crate) async fn account(&self) -> Result<Option<String>, HubError> {
+        let account = self.accounts.current();
+        let Some(authorization) = &account.authorization else {
+            return Ok(None);
+        };
+        let name = self.who_is(authorization).await?;
+        Ok(Some(account.name.get_or_init(|| name).clone()))
+    }
+
+    /// The name of a token's account.
+    pub(crate) async fn account_of(&self, token: &HubToken) -> Result<String, HubError> {
+        match authorization(token) {
+            Ok(authorization) => self.who_is(&authorization).await,
+            Err(_) => {
+                let address = failure::address(&self.settings.endpoint);
+                let detail = "no token has such characters";
+                let kind = HubErrorKind::Denied(Denial::BadToken);
+                Err(HubError::new(kind, address, detail))
+            }
+        }
+    }
+
+    /// `GET /api/whoami-v2` (Hub API), within the limit for the headers of an answer.
+    async fn who_is(&self, authorization: &HeaderValue) -> Result<String, HubError> {
+        let url = self.url(["api", "whoami-v2"].into_iter())?;
+        let asking = async {
+            let answer = self
+                .ask_as(Some(authorization), Method::GET, &url, None)
+                .await?;
+            if answer.status() != StatusCode::OK {
+                return Err(failure::of_response(&answer, true, Missing::Repository));
+            }
+            let body = read_body(answer, &url).await?;
+            let who: WhoAmI = serde_json::from_slice(&body)
+                .map_err(|error| failure::nonsense(&url, error.to_string()))?;
+            Ok(failure::clean(&who.name))
+        };
+        let answer = tokio::time::timeout(self.limits().headers, asking).await;
+        answer.unwrap_or_else(|_| Err(failure::no_headers(&url)))
+    }
+}
+
+fn authorization(token: &HubToken) -> Result<HeaderValue, HubSetupError> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| {
+        HubSetupError::BadToken {
+            place: token.source().to_owned(),
+        }
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
