@@ -18,6 +18,16 @@ pub struct Unfinished {
     pub bytes_kept: Option<u64>,
 }
 
+impl From<ProvisionError> for Unfinished {
+    /// Of a download that has not looked at what is here.
+    fn from(reason: ProvisionError) -> Self {
+        Self {
+            reason,
+            bytes_kept: None,
+        }
+    }
+}
+
 /// Why a plan or a download ended without its result.
 ///
 /// Cheap to clone: downloads that share a transfer share its failure.

@@ -17,11 +17,7 @@ mod space;
 mod transfer;
 mod transfers;
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, OnceLock},
-    time::SystemTime,
-};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use downloader::{BootId, ConnectionBudget, Limits, RateLimiter};
 use model_store::{Commit, ModelStore, RepoId, StoreError};
@@ -32,8 +28,10 @@ use self::{
     events::Events,
     fetch::End,
     patience::{Asker, Question},
+    planned::Planned,
     sharing::SharedTransfers,
     space::{Need, Reservation, SpaceLedger},
+    transfers::Transfers,
 };
 use crate::{
     HubSettings, HubSetupError, ModelReference, Plan, ProvisionError, ProvisionEvent,
@@ -154,12 +152,7 @@ impl Provisioner {
         cancellation: &CancellationToken,
     ) -> Result<PublishedModel, Unfinished> {
         let events = Events::new(events, cancellation.clone());
-        let kept = OnceLock::new();
-        let downloading = self.inner.download(request, &events, cancellation, &kept);
-        downloading.await.map_err(|reason| Unfinished {
-            reason,
-            bytes_kept: kept.get().copied(),
-        })
+        self.inner.download(request, &events, cancellation).await
     }
 
     /// Bytes that a download of this commit, begun at `since`, has left for the next one: in partials, and in blobs that
@@ -200,20 +193,41 @@ impl Provisioner {
 }
 
 impl Inner {
-    /// The way of a download. `kept` is told what it leaves, should it end early.
+    /// The way of a download.
     async fn download(
         self: &Arc<Self>,
         request: &DownloadRequest,
         events: &Events,
         cancellation: &CancellationToken,
-        kept: &OnceLock<u64>,
-    ) -> Result<PublishedModel, ProvisionError> {
+    ) -> Result<PublishedModel, Unfinished> {
         if self.hub.is_offline() {
-            return self.answer_offline(request, events, cancellation).await;
+            let answer = self.answer_offline(request, events, cancellation).await;
+            return Ok(answer?);
         }
         let preparing = self.prepare(request, events);
         let planned = cancellation.run_until_cancelled(preparing).await;
         let planned = Arc::new(planned.unwrap_or(Err(ProvisionError::Cancelled))?);
+        let transfers = Transfers::new(self, &planned, request, events, cancellation);
+        let provided = self
+            .provide(&planned, &transfers, events, cancellation)
+            .await;
+        match provided {
+            Ok(published) => Ok(published),
+            Err(reason) => Err(Unfinished {
+                reason,
+                bytes_kept: transfers.bytes_kept().await.ok(),
+            }),
+        }
+    }
+
+    /// From a plan to the published model.
+    async fn provide(
+        self: &Arc<Self>,
+        planned: &Planned,
+        transfers: &Arc<Transfers>,
+        events: &Events,
+        cancellation: &CancellationToken,
+    ) -> Result<PublishedModel, ProvisionError> {
         events
             .send(ProvisionEvent::Planned(Box::new(planned.plan.clone())))
             .await?;
@@ -221,8 +235,8 @@ impl Inner {
         events
             .send(ProvisionEvent::Phase(ProvisionPhase::Downloading))
             .await?;
-        let fetched = transfers::run(self, &planned, request, events, cancellation, kept).await?;
-        self.publish(&planned, &fetched, events, cancellation).await
+        let fetched = transfers.run(events).await?;
+        self.publish(planned, &fetched, events, cancellation).await
     }
 
     /// A question of a download: asked until the deadline of nobody, over the whole patience for the network.

@@ -10,7 +10,7 @@ use downloader::{TransferMeter, TransferState};
 use model_store::BlobName;
 use tokio::time::Instant;
 
-use super::planned::Target;
+use super::planned::{Identity, Target};
 use crate::{FileTransfer, TransferProgress};
 
 /// How often figures are told.
@@ -34,8 +34,8 @@ struct State {
     files_verified: u32,
     /// Bytes received by transfers that have ended.
     bytes_received: u64,
-    /// Bytes that these left, in partials and in blobs. Two files of the plan may be one blob.
-    bytes_kept: HashMap<BlobName, u64>,
+    /// What these were of. Two files of the plan may be one blob.
+    ended: HashMap<BlobName, Identity>,
     total: Rate,
     active: BTreeMap<u32, Active>,
     /// Files whose question to the Hub waits for the network.
@@ -68,7 +68,7 @@ impl Board {
                 bytes_verified: 0,
                 files_verified: 0,
                 bytes_received: 0,
-                bytes_kept: HashMap::new(),
+                ended: HashMap::new(),
                 total: Rate::default(),
                 active: BTreeMap::new(),
                 without_network: BTreeSet::new(),
@@ -100,15 +100,14 @@ impl Board {
     }
 
     /// A transfer ended, or this download shares it no more. Says how many bytes it has received since [`Self::begun`].
-    pub(crate) fn ended(&self, index: u32, blob: &BlobName) -> u64 {
+    pub(crate) fn ended(&self, index: u32, identity: &Identity) -> u64 {
         let mut state = self.state();
         let Some(active) = state.active.remove(&index) else {
             return 0;
         };
         let received = active.bytes_received();
         state.bytes_received += received;
-        let kept = active.meter.snapshot().bytes_done;
-        state.bytes_kept.insert(blob.clone(), kept);
+        state.ended.insert(identity.blob.clone(), identity.clone());
         received
     }
 
@@ -131,9 +130,9 @@ impl Board {
         all_wait && !(state.without_network.is_empty() && state.active.is_empty())
     }
 
-    /// Bytes that transfers of this download received, or found received, and that are still here.
-    pub(crate) fn bytes_kept(&self) -> u64 {
-        self.state().bytes_kept.values().sum()
+    /// What transfers of this download that have ended were of.
+    pub(crate) fn ended_transfers(&self) -> HashMap<BlobName, Identity> {
+        self.state().ended.clone()
     }
 
     /// A file is in the store.

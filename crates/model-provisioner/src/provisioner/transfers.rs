@@ -2,10 +2,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use downloader::{ConnectionShare, RateLimiter};
+use downloader::{ConnectionShare, RateLimiter, resumable_bytes};
 use model_store::BlobName;
 use tokio::{
     task::JoinSet,
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{
-    Inner,
+    Inner, blocking,
     events::Events,
     failure,
     fetch::{Fetched, FileJob},
@@ -40,53 +40,81 @@ pub(crate) struct Transfers {
     pub(crate) cancellation: CancellationToken,
 }
 
-/// Fetches every file of the plan that the store lacks. When this returns, no transfer runs any more but those that
-/// another download shares, and `kept` knows what all of them left.
-pub(crate) async fn run(
-    inner: &Arc<Inner>,
-    planned: &Arc<Planned>,
-    request: &DownloadRequest,
-    events: &Events,
-    cancellation: &CancellationToken,
-    kept: &OnceLock<u64>,
-) -> Result<Vec<Fetched>, ProvisionError> {
-    let cancellation = cancellation.child_token();
-    let transfers = Arc::new(Transfers {
-        inner: Arc::clone(inner),
-        planned: Arc::clone(planned),
-        force: request.force_download,
-        rate_limit: request.rate_limit.clone(),
-        connections: inner.connections.share(),
-        events: events.until(cancellation.clone()),
-        board: Board::new(
-            &planned.targets,
-            planned.plan.bytes_reused,
-            inner.transfer.tries,
-        ),
-        fetched: Mutex::default(),
-        cancellation,
-    });
-    // What is here already counts from the first figures on.
-    let (here, missing): (Vec<Target>, Vec<Target>) = planned
-        .targets
-        .iter()
-        .cloned()
-        .partition(|target| target.is_here);
-    let mut fetched = Vec::with_capacity(planned.targets.len());
-    for target in here {
-        fetched.push(FileJob::new(&transfers, target).reuse().await?);
-    }
-    let ended = transfers.fetch_all(missing).await;
-    let _ = kept.set(transfers.board.bytes_kept());
-    fetched.extend(ended?);
-    fetched.sort_unstable_by_key(|file| file.index);
-    events.send_figures(ProvisionEvent::Progress(
-        transfers.board.sample(Instant::now()),
-    ));
-    Ok(fetched)
-}
-
 impl Transfers {
+    /// The transfers of this plan, none of them begun.
+    pub(crate) fn new(
+        inner: &Arc<Inner>,
+        planned: &Arc<Planned>,
+        request: &DownloadRequest,
+        events: &Events,
+        cancellation: &CancellationToken,
+    ) -> Arc<Self> {
+        let cancellation = cancellation.child_token();
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            planned: Arc::clone(planned),
+            force: request.force_download,
+            rate_limit: request.rate_limit.clone(),
+            connections: inner.connections.share(),
+            events: events.until(cancellation.clone()),
+            board: Board::new(
+                &planned.targets,
+                planned.plan.bytes_reused,
+                inner.transfer.tries,
+            ),
+            fetched: Mutex::default(),
+            cancellation,
+        })
+    }
+
+    /// Fetches every file of the plan that the store lacks. When this returns, no transfer runs any more but those that
+    /// another download shares.
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        events: &Events,
+    ) -> Result<Vec<Fetched>, ProvisionError> {
+        // What is here already counts from the first figures on.
+        let (here, missing): (Vec<Target>, Vec<Target>) = self
+            .planned
+            .targets
+            .iter()
+            .cloned()
+            .partition(|target| target.is_here);
+        let mut fetched = Vec::with_capacity(self.planned.targets.len());
+        for target in here {
+            fetched.push(FileJob::new(self, target).reuse().await?);
+        }
+        fetched.extend(self.fetch_all(missing).await?);
+        fetched.sort_unstable_by_key(|file| file.index);
+        events.send_figures(ProvisionEvent::Progress(self.board.sample(Instant::now())));
+        Ok(fetched)
+    }
+
+    /// Bytes that the store has of the files that were not here when the plan was made: in blobs, and in partials as far
+    /// as the next download goes on from them, whether this one came to open them or not. For the end of a download.
+    pub(crate) async fn bytes_kept(self: Arc<Self>) -> Result<u64, ProvisionError> {
+        let mut wanted = self.board.ended_transfers();
+        let missing = self.planned.targets.iter().filter(|target| !target.is_here);
+        for identity in missing.filter_map(|target| target.identity.as_ref()) {
+            wanted.insert(identity.blob.clone(), identity.clone());
+        }
+        blocking(move || {
+            let folder = &self.planned.folder;
+            let mut bytes = 0;
+            for (blob, identity) in wanted {
+                // One that is fetched again although it was here is not what this download leaves.
+                let counts = !self.force || self.has_fetched(&blob);
+                let whole = folder.blob_size(&blob).map_err(failure::of_store)?;
+                bytes += whole.filter(|_| counts).unwrap_or_else(|| {
+                    let partial = folder.partial_path(&blob);
+                    resumable_bytes(&partial, identity.digest, &self.inner.boot_id)
+                });
+            }
+            Ok(bytes)
+        })
+        .await
+    }
+
     pub(crate) fn has_fetched(&self, blob: &BlobName) -> bool {
         let fetched = self.fetched.lock();
         fetched

@@ -77,6 +77,22 @@ async fn what_a_download_has_left_can_be_told_from_the_store_alone() {
 }
 
 #[tokio::test]
+async fn what_a_cancel_finds_unopened_is_kept_all_the_same() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    let machine = Machine::new(&hub);
+    leave_a_partial(&hub, &machine).await.release();
+    let stop = CancellationToken::new();
+    let hear = |event: &ProvisionEvent| {
+        if matches!(event, ProvisionEvent::Planned(_)) {
+            stop.cancel();
+        }
+    };
+    let wanted = request("org/tiny");
+    let again = machine.run_and_hear(&wanted, &stop, true, hear).await;
+    assert_eq!(again.bytes_kept, 100_000);
+}
+
+#[tokio::test]
 async fn a_download_that_ended_before_it_looked_says_nothing_of_what_is_kept() {
     let hub = FakeHub::builder().repository(tiny()).start().await;
     let machine = Machine::new(&hub);

@@ -83,8 +83,14 @@ pub(crate) fn failed(hive: &Hive, job: &Job) -> Vec<String> {
 pub(crate) fn cancelled(hive: &Hive, job: &Job) -> Vec<String> {
     let short = job.job_id.short();
     let retry = hive.command(&format!("job retry {short}"));
+    // A job that never planned has looked at nothing: what an earlier one left is still there.
+    let nothing = if job.plan.is_some() {
+        "Nothing is kept"
+    } else {
+        "It had fetched nothing yet"
+    };
     let mut lines = vec![
-        kept(job).unwrap_or_else(|| "Nothing is kept".to_owned()),
+        kept(job).unwrap_or_else(|| nothing.to_owned()),
         format!("  Go on     {retry}"),
     ];
     if job.partial_bytes_kept > 0 {
