@@ -16,6 +16,7 @@ mod metrics;
 mod operations;
 mod program;
 mod serve;
+mod service_manager;
 mod state_folder;
 mod store;
 

@@ -7,6 +7,7 @@ use std::{
     future::pending,
     io::{self, Write},
     iter::successors,
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
 };
 
 use crate::{
@@ -24,6 +26,7 @@ use crate::{
     exit_code::{DONE, Failure},
     http, local_token, logging,
     serve::Hive,
+    service_manager::ServiceManager,
     state_folder::OwnedStateFolder,
 };
 
@@ -77,7 +80,12 @@ fn serve(arguments: &Serve, environment: &Environment) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(serve_until_stopped(config, state, &local_token));
+    let outcome = runtime.block_on(serve_until_stopped(
+        config,
+        state,
+        &local_token,
+        environment,
+    ));
     end(runtime);
     outcome
 }
@@ -86,12 +94,21 @@ async fn serve_until_stopped(
     config: Config,
     state: OwnedStateFolder,
     local_token: &SecretString,
+    environment: &Environment,
 ) -> Result<(), Failure> {
+    let manager = Arc::new(ServiceManager::from_environment(environment));
     let mut signals = Signals::listen()?;
     // By default it ends the process. Heard, it leaves the write to fail with its error (setrlimit(2), RLIMIT_FSIZE).
     let _file_may_not_grow = signal(SignalKind::from_raw(ProcessSignal::XFSZ.as_raw()))?;
     let idle_exit = config.idle_exit;
     let hive = Hive::start(config, state, local_token).await?;
+    manager.ready(&hive.pulse()).await;
+    let mut telling = JoinSet::new();
+    // Among the tasks that answer requests, so that it is stuck where they are.
+    telling.spawn({
+        let (manager, pulse) = (Arc::clone(&manager), hive.pulse());
+        async move { manager.keep_told(&pulse).await }
+    });
     let idle = async {
         match idle_exit {
             Some(quiet) => hive.idle_for(quiet).await,
@@ -102,6 +119,8 @@ async fn serve_until_stopped(
         name = signals.next() => tracing::info!(signal = name, "stopping"),
         () = idle => tracing::info!("stopping: nothing to do and nobody here"),
     }
+    telling.shutdown().await;
+    manager.stopping().await;
     tokio::select! {
         () = hive.shut_down() => {}
         name = signals.next() => tracing::warn!(signal = name, "leaving at once"),

@@ -1,6 +1,7 @@
 //! One running hive: started part by part, drained on the way out.
 
 mod idle;
+mod pulse;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use job_registry::{JobRegistry, OpenError, RegistrySettings, WriteObserver};
 use model_provisioner::{HubSetupError, Provisioner, ProvisionerSettings, RateLimiter};
 use model_store::ModelStore;
+pub(crate) use pulse::Pulse;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -128,6 +130,11 @@ impl Hive {
     /// The TCP addresses it listens on.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.app.facts.listen
+    }
+
+    /// What tells whether it still does its work.
+    pub(crate) fn pulse(&self) -> Pulse {
+        Pulse(Arc::clone(&self.app))
     }
 
     /// Returns when there was neither work nor a connection for this long.

@@ -124,6 +124,9 @@ impl Scheduler {
     async fn handle(&mut self, request: Request) {
         // A caller that went away does not undo what it asked for, so a reply may find nobody.
         match request {
+            Request::Answer { reply } => {
+                let _ = reply.send(());
+            }
             Request::Submit { submission, reply } => {
                 let _ = reply.send(self.submit(&submission).await);
             }

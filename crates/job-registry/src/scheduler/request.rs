@@ -11,6 +11,8 @@ use crate::{
 /// A change that someone asks for.
 #[derive(Debug)]
 pub(crate) enum Request {
+    /// Only answer.
+    Answer { reply: oneshot::Sender<()> },
     /// Accept a job.
     Submit {
         submission: Box<Submission>,
