@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Settings;
+use crate::{config::Settings, service::Service};
 
 /// `--version` names us, so that keeper can tell this program from another `hive` on the PATH.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (model hive)");
@@ -25,6 +25,9 @@ pub(crate) enum Command {
     Serve(Box<Serve>),
     /// Print the local bearer token
     Token(Token),
+    /// Let systemd run a hive
+    #[command(subcommand)]
+    Service(Service),
     /// Print the description of the HTTP API (OpenAPI 3.1)
     Openapi,
 }

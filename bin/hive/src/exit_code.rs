@@ -4,7 +4,7 @@ use job_registry::OpenError;
 
 use crate::{
     config::ConfigError, listen::ListenError, local_token::LocalTokenError, serve::StartError,
-    state_folder::StateFolderError,
+    service::ServiceError, state_folder::StateFolderError,
 };
 
 /// Ended as asked.
@@ -38,6 +38,9 @@ pub enum Failure {
     /// A part of it did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A service was not installed or removed.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// The runtime or the terminal failed.
     #[error("the process cannot work")]
     Process(#[from] std::io::Error),
@@ -89,7 +92,8 @@ impl Failure {
                 StartError::Database(_) => BAD_DATABASE,
                 StartError::Hub(_) | StartError::HubToken { .. } => BAD_CONFIGURATION,
             },
-            Self::Process(_) => BROKEN,
+            Self::Service(error) if error.is_refusal() => BAD_CONFIGURATION,
+            Self::Service(_) | Self::Process(_) => BROKEN,
         }
     }
 }

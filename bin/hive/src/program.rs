@@ -26,6 +26,7 @@ use crate::{
     exit_code::{DONE, Failure},
     http, local_token, logging,
     serve::Hive,
+    service,
     service_manager::ServiceManager,
     state_folder::OwnedStateFolder,
 };
@@ -50,6 +51,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let outcome = match cli.command {
         Command::Serve(arguments) => serve(&arguments, &environment),
         Command::Token(arguments) => token(&arguments, &environment),
+        Command::Service(command) => service::run(&command, &environment).map_err(Failure::from),
         Command::Openapi => openapi(),
     };
     match outcome {

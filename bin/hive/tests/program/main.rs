@@ -7,6 +7,7 @@
 mod description;
 mod log;
 mod open_files;
+mod service;
 mod service_manager;
 mod serving;
 mod state_files;

@@ -87,6 +87,10 @@ fn spawn(local: &LocalHive, program: &Path) -> io::Result<(Child, u64)> {
     close_fds::set_fds_cloexec_threadsafe(3, &[]);
     let child = Command::new(program)
         .args(["serve", "--idle-exit", IDLE_EXIT, "--new-session"])
+        // Where keeper is part of a service, the hive is not.
+        .env_remove("NOTIFY_SOCKET")
+        .env_remove("WATCHDOG_PID")
+        .env_remove("WATCHDOG_USEC")
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
