@@ -52,6 +52,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         "two users of one machine",
         cargo().args(["xtask", "two-users"]),
     )?;
+    step("the service", cargo().args(["xtask", "service"]))?;
     step("faults of the machine", cargo().args(["xtask", "faults"]))?;
     step(
         "readers of bytes from elsewhere",

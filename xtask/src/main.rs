@@ -19,6 +19,7 @@ mod packages;
 mod process;
 mod programs;
 mod python_client;
+mod service;
 mod try_main_job;
 mod two_users;
 mod virtual_environment;
@@ -67,6 +68,8 @@ enum Task {
     PythonClient,
     /// Show that two users of one machine have two hives; needs root
     TwoUsers,
+    /// Show that systemd accepts the service, and what it keeps from other users; needs root
+    Service,
     /// Show what a disk, a resolver and locks that fail do to a hive; needs root
     Faults,
     /// Feed what reads bytes from elsewhere with inputs that a fuzzer makes up
@@ -92,6 +95,7 @@ async fn main() -> ExitCode {
         Task::Browser => browser::run().await,
         Task::PythonClient => python_client::run().await,
         Task::TwoUsers => two_users::run(),
+        Task::Service => service::run().await,
         Task::Faults => faults::run().await,
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench { what } => bench::run(what).await,
