@@ -53,6 +53,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         cargo().args(["xtask", "two-users"]),
     )?;
     step("the service", cargo().args(["xtask", "service"]))?;
+    step("reverse proxies", cargo().args(["xtask", "proxies"]))?;
     step("faults of the machine", cargo().args(["xtask", "faults"]))?;
     step(
         "readers of bytes from elsewhere",

@@ -60,6 +60,11 @@ impl Hive {
 
     /// Stops it as a person does; it must end well.
     pub(crate) async fn stop(mut self) -> Result<()> {
+        self.end().await
+    }
+
+    /// The same, for one that another takes the place of.
+    pub(crate) async fn end(&mut self) -> Result<()> {
         kill_process(self.pid, Signal::TERM)?;
         let ended = timeout(LIMIT, self.process.wait()).await;
         let status = ended.context("hive does not stop")??;

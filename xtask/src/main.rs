@@ -18,6 +18,7 @@ mod listening_hive;
 mod packages;
 mod process;
 mod programs;
+mod proxies;
 mod python_client;
 mod service;
 mod try_main_job;
@@ -70,6 +71,8 @@ enum Task {
     TwoUsers,
     /// Show that systemd accepts the service, and what it keeps from other users; needs root
     Service,
+    /// Download through the reverse proxies of docs/OPERATIONS.md
+    Proxies,
     /// Show what a disk, a resolver and locks that fail do to a hive; needs root
     Faults,
     /// Feed what reads bytes from elsewhere with inputs that a fuzzer makes up
@@ -96,6 +99,7 @@ async fn main() -> ExitCode {
         Task::PythonClient => python_client::run().await,
         Task::TwoUsers => two_users::run(),
         Task::Service => service::run().await,
+        Task::Proxies => proxies::run().await,
         Task::Faults => faults::run().await,
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench { what } => bench::run(what).await,

@@ -32,7 +32,7 @@ const MOST_EXPOSURE: &str = "25";
 const OTHER_USER: u32 = 64001;
 const MODEL: &str = "acme/Tiny-GGUF";
 const FILE: &str = "Tiny-Q4_K_M.gguf";
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Installs into an image and looks at what is there.
@@ -129,7 +129,7 @@ async fn others_read_the_models(image: &Path, programs: &Programs, folder: &Path
     let service = Service::new(image, folder)?;
     let repository = Repository::model(MODEL).large_file(FILE, Content::gguf("Tiny", 3_000_000));
     let hub = FakeHub::builder().repository(repository).start().await;
-    let mut hive = service.start(programs, &hub.endpoint()).await?;
+    let mut hive = service.start(programs, hub.endpoint()).await?;
     let downloaded = service
         .run_as(service.user, &programs.keeper())
         .env("KEEPER_NO_AUTOSTART", "1")

@@ -71,8 +71,20 @@ pub(crate) fn refusal(hive: &str, status: StatusCode, body: &[u8]) -> ClientErro
                 ClientError::Problem(Box::new(problem))
             }
         }
+        Ok(_) | Err(_) if is_a_gateways(status) => ClientError::AnswerLost {
+            hive: hive.to_owned(),
+            source: format!("a proxy in between answers {status}").into(),
+        },
         Ok(_) | Err(_) => protocol(hive, format!("it answers {status} without a problem")),
     }
+}
+
+/// Whether a proxy says so when it does not get through (RFC 9110, section 15.6). The hive may have had the request.
+fn is_a_gateways(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+    )
 }
 
 /// Whether it is about the client's own token; the Hub's refusals share the status and not the code.

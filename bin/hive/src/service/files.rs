@@ -1,6 +1,7 @@
 //! Files that hive writes for systemd, and how it knows one again that nobody has changed.
 
 use std::{
+    fmt::Write,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -89,9 +90,10 @@ pub(super) enum Written {
 }
 
 fn mark(body: &str) -> String {
-    let digest: String = Sha256::digest(body.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("# Written by `hive service install`, sha256 of the rest: {digest}")
+    let mut mark = "# Written by `hive service install`, sha256 of the rest: ".to_owned();
+    for byte in Sha256::digest(body.as_bytes()) {
+        // Writing to a String cannot fail.
+        let _ = write!(mark, "{byte:02x}");
+    }
+    mark
 }

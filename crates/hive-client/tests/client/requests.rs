@@ -11,7 +11,7 @@ use hive_client::{
 use url::Url;
 use uuid::Uuid;
 
-use crate::scripted::{ScriptedHive, Step, ended, job, json};
+use crate::scripted::{ScriptedHive, Step, answer, ended, job, json};
 
 fn submission() -> SubmitJob {
     SubmitJob {
@@ -176,4 +176,20 @@ async fn names_in_a_query_are_escaped_and_absent_ones_left_out() {
     let query = "repo=datasets%2Fa%2Fb%26c&revision=refs%2Fpr%2F1";
     assert!(requests[0].starts_with(&format!("GET /v1/models?{query} ")));
     assert!(requests[1].starts_with("GET /v1/jobs HTTP"));
+}
+
+#[tokio::test]
+async fn a_proxy_without_a_hive_behind_it_is_an_answer_that_may_come_later() {
+    for status in [
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "504 Gateway Timeout",
+    ] {
+        let page = answer(status, "text/html", "<html>");
+        let hive = ScriptedHive::start(vec![Step::Send(page)]).await;
+        let error = hive.client.job(job().job_id).await.unwrap_err();
+        assert!(error.may_have_been_received(), "{error}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains(status), "{cause}");
+    }
 }
