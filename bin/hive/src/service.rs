@@ -78,6 +78,15 @@ pub enum ServiceError {
         /// What was looked for.
         program: &'static str,
     },
+    /// systemd is here and does not run, or not for this user.
+    #[error(
+        "no manager answers `{command}`: for a service of your own log in as yourself, not through `sudo` or `su`; \
+         where systemd does not run the machine let another supervisor run `hive serve`"
+    )]
+    NoManager {
+        /// What was asked.
+        command: String,
+    },
     /// A service may not read where this program is.
     #[error(
         "{} cannot be run by a service, which sees no home: run `sudo install -m 755 {} /usr/local/bin/hive`, then \
@@ -130,6 +139,7 @@ impl ServiceError {
         match self {
             Self::NeedsRoot { .. }
             | Self::NoSystemd { .. }
+            | Self::NoManager { .. }
             | Self::ProgramInHome { .. }
             | Self::ChangedByHand { .. }
             | Self::NoHome => true,
@@ -168,6 +178,7 @@ fn install(arguments: &Install, environment: &Environment) -> Result<(), Service
     if !arguments.target.force {
         files::check_untouched(&steps)?;
     }
+    place.check_manager()?;
     steps::take(&steps)?;
     let mut stderr = io::stderr();
     for line in place.next_lines() {
@@ -183,6 +194,7 @@ fn uninstall(target: &Target, environment: &Environment) -> Result<(), ServiceEr
     if !target.force {
         files::check_untouched(&steps)?;
     }
+    place.check_manager()?;
     steps::take(&steps)?;
     writeln!(
         io::stderr(),

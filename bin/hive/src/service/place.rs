@@ -3,6 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 use rustix::process::geteuid;
@@ -69,6 +70,25 @@ impl Place {
             Some(program) => Err(ServiceError::NoSystemd { program }),
             None => Ok(()),
         }
+    }
+
+    /// Refuses where systemd's programs are and no manager is.
+    pub(super) fn check_manager(&self) -> Result<(), ServiceError> {
+        let question: &[&str] = match self {
+            Self::Machine => &["show", "--property=Version"],
+            Self::User(_) => &["--user", "show", "--property=Version"],
+            Self::Image(_) => return Ok(()),
+        };
+        let answered = Command::new("systemctl")
+            .args(question)
+            .stdin(Stdio::null())
+            .output();
+        if answered.is_ok_and(|answer| answer.status.success()) {
+            return Ok(());
+        }
+        Err(ServiceError::NoManager {
+            command: format!("systemctl {}", question.join(" ")),
+        })
     }
 
     /// Refuses a program that the service could not start.

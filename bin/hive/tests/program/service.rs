@@ -121,6 +121,7 @@ fn a_service_of_ones_own_needs_no_root_and_is_enabled_and_started() {
     assert_eq!(
         machine.asked(),
         [
+            "systemctl --user show --property=Version",
             "systemctl --user daemon-reload",
             "systemctl --user enable hive.service",
             "systemctl --user restart hive.service"
@@ -132,8 +133,9 @@ fn a_service_of_ones_own_needs_no_root_and_is_enabled_and_started() {
     assert!(output.status.success(), "{}", said(&output));
     assert!(!unit.exists());
     assert_eq!(
-        machine.asked()[3..],
+        machine.asked()[4..],
         [
+            "systemctl --user show --property=Version",
             "systemctl --user disable --now hive.service",
             "systemctl --user daemon-reload"
         ]
@@ -189,6 +191,20 @@ fn a_step_that_fails_says_what_is_done_and_what_is_not() {
         text.contains("not done: systemctl --user restart hive.service"),
         "{text}"
     );
+}
+
+#[test]
+fn where_no_manager_answers_nothing_is_written() {
+    let machine = Machine::new();
+    machine.stand_in("systemctl", "exit 1");
+    let refused = machine.run(&["install", "--user"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let text = said(&refused);
+    assert!(
+        text.contains("`systemctl --user show --property=Version`"),
+        "{text}"
+    );
+    assert!(!machine.path(".config").exists());
 }
 
 #[test]
