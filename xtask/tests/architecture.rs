@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "hive",
         &[
             "hive-api",
+            "hive-client",
             "job-registry",
             "model-provisioner",
             "model-store",

@@ -1,10 +1,12 @@
 //! How `hive` ends: every exit code, documented once, and which failure has which.
 
+use hive_api::Problem;
+use hive_client::ClientError;
 use job_registry::OpenError;
 
 use crate::{
-    config::ConfigError, listen::ListenError, local_token::LocalTokenError, serve::StartError,
-    service::ServiceError, state_folder::StateFolderError,
+    access::AccessError, config::ConfigError, listen::ListenError, local_token::LocalTokenError,
+    serve::StartError, service::ServiceError, state_folder::StateFolderError,
 };
 
 /// Ended as asked.
@@ -32,6 +34,9 @@ pub enum Failure {
     /// The local token cannot be used.
     #[error(transparent)]
     LocalToken(#[from] LocalTokenError),
+    /// The tokens or the audit log cannot be used.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// It cannot listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -41,6 +46,12 @@ pub enum Failure {
     /// A service was not installed or removed.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// The running hive refuses, or so would one that ran.
+    #[error("{}", .0.detail)]
+    Refused(Box<Problem>),
+    /// The running hive does not answer.
+    #[error(transparent)]
+    Unanswered(ClientError),
     /// The runtime or the terminal failed.
     #[error("the process cannot work")]
     Process(#[from] std::io::Error),
@@ -49,8 +60,10 @@ pub enum Failure {
 impl Failure {
     /// What to do next, where the failure itself does not say it.
     pub(crate) fn remedy(&self) -> Option<String> {
-        let Self::Start(StartError::Database(error)) = self else {
-            return None;
+        let error = match self {
+            Self::Start(StartError::Database(error)) => error,
+            Self::Refused(problem) => return problem.hint.clone(),
+            _ => return None,
         };
         match error {
             OpenError::Damaged { path, .. } => {
@@ -71,7 +84,7 @@ impl Failure {
     /// The code the process ends with.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::LocalToken(_) => BAD_CONFIGURATION,
+            Self::Config(_) | Self::LocalToken(_) | Self::Access(_) => BAD_CONFIGURATION,
             Self::StateFolder(error) => match error {
                 StateFolderError::Owned { .. } => STATE_FOLDER_OWNED,
                 StateFolderError::NotAFolder { .. }
@@ -93,7 +106,9 @@ impl Failure {
                 StartError::Hub(_) | StartError::HubToken { .. } => BAD_CONFIGURATION,
             },
             Self::Service(error) if error.is_refusal() => BAD_CONFIGURATION,
-            Self::Service(_) | Self::Process(_) => BROKEN,
+            // 4xx: what was asked cannot be.
+            Self::Refused(problem) if problem.status < 500 => BAD_CONFIGURATION,
+            Self::Service(_) | Self::Refused(_) | Self::Unanswered(_) | Self::Process(_) => BROKEN,
         }
     }
 }

@@ -1,13 +1,27 @@
 //! What this hive is and works with: said in the log at its start and to whoever asks later.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
-use hive_api::{HiveInfo, RateLimit};
+use hive_api::{Caller, HiveInfo, RateLimit};
 use jiff::Timestamp;
 use job_registry::JobCounts;
 use tokio::time::Instant;
 
 use crate::operations::KINDS;
+
+/// Why nobody can pair with this hive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoPairingAddress {
+    /// It has its unix socket alone.
+    #[error("this hive listens on no TCP address")]
+    NotListening,
+    /// Everyone on the way would read the token.
+    #[error("this hive listens for other machines without TLS, over which it does not pair")]
+    Unencrypted,
+}
 
 /// What does not change while a hive runs.
 #[derive(Clone, Debug)]
@@ -24,6 +38,8 @@ pub(crate) struct Facts {
     pub(crate) proxy: Option<String>,
     pub(crate) ca_file: Option<String>,
     pub(crate) listen: Vec<SocketAddr>,
+    /// The sha256 of the certificate, `sha256:` and 64 hexadecimal digits; none without TLS.
+    pub(crate) certificate_pin: Option<String>,
     /// The most connections of its downloads, all together.
     pub(crate) connections: u32,
     /// The most that its downloads receive, all together.
@@ -34,8 +50,14 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// The answer to who asks.
-    pub(crate) fn info(&self, counts: JobCounts, free_bytes: Option<u64>) -> HiveInfo {
+    pub(crate) fn info(
+        &self,
+        caller: Caller,
+        counts: JobCounts,
+        free_bytes: Option<u64>,
+    ) -> HiveInfo {
         HiveInfo {
+            caller,
             name: self.machine.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: KINDS.map(str::to_owned).to_vec(),
@@ -57,6 +79,36 @@ impl Facts {
         }
     }
 
+    /// Where one who pairs reaches this hive: with TLS from other machines, without it from this one alone.
+    pub(crate) fn pairing_url(&self) -> Result<String, NoPairingAddress> {
+        let is_encrypted = self.certificate_pin.is_some();
+        let reaches_out = |address: &&SocketAddr| !address.ip().is_loopback();
+        let reaches_itself =
+            |address: &&SocketAddr| address.ip().is_loopback() || address.ip().is_unspecified();
+        if self.listen.is_empty() {
+            return Err(NoPairingAddress::NotListening);
+        }
+        if !is_encrypted {
+            let found = self.listen.iter().find(reaches_itself);
+            let address = found.ok_or(NoPairingAddress::Unencrypted)?;
+            let host = match address.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+                ip => ip,
+            };
+            return Ok(format!("http://{}", SocketAddr::new(host, address.port())));
+        }
+        let found = self.listen.iter().find(reaches_out);
+        let address = found
+            .or(self.listen.first())
+            .ok_or(NoPairingAddress::NotListening)?;
+        Ok(if address.ip().is_unspecified() {
+            format!("https://{}:{}", self.machine, address.port())
+        } else {
+            format!("https://{address}")
+        })
+    }
+
     /// The first line of a hive's log.
     pub(crate) fn log(&self) {
         let listen: Vec<String> = self.listen.iter().map(ToString::to_string).collect();
@@ -75,5 +127,47 @@ impl Facts {
             http.listen = listen.join(" "),
             "serving"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(pin: Option<&str>, listen: &[&str]) -> Result<String, NoPairingAddress> {
+        let facts = Facts {
+            machine: "gpu1".to_owned(),
+            state_path: PathBuf::new(),
+            store_path: PathBuf::new(),
+            hub_endpoint: String::new(),
+            hub_token_source: None,
+            proxy: None,
+            ca_file: None,
+            listen: listen.iter().map(|text| text.parse().unwrap()).collect(),
+            certificate_pin: pin.map(str::to_owned),
+            connections: 1,
+            rate_limit: RateLimit::default(),
+            started: Instant::now(),
+            started_at: Timestamp::UNIX_EPOCH,
+        };
+        facts.pairing_url()
+    }
+
+    #[test]
+    fn one_who_pairs_is_shown_an_address_that_reaches_the_hive_and_hides_the_token() {
+        let pin = Some("sha256:00");
+        for (pin, listen, expected) in [
+            (pin, &["0.0.0.0:7835"][..], "https://gpu1:7835"),
+            (pin, &["[::]:7835"], "https://gpu1:7835"),
+            (pin, &["127.0.0.1:1", "192.0.2.1:2"], "https://192.0.2.1:2"),
+            (pin, &["127.0.0.1:1"], "https://127.0.0.1:1"),
+            (None, &["127.0.0.1:7835"], "http://127.0.0.1:7835"),
+            (None, &["192.0.2.1:2", "[::]:3"], "http://[::1]:3"),
+        ] {
+            assert_eq!(url(pin, listen).as_deref(), Ok(expected));
+        }
+        assert_eq!(url(pin, &[]), Err(NoPairingAddress::NotListening));
+        let open = url(None, &["192.0.2.1:2"]);
+        assert_eq!(open, Err(NoPairingAddress::Unencrypted));
     }
 }

@@ -4,6 +4,8 @@
 
 pub(crate) mod accept;
 pub(crate) mod app;
+mod asker;
+mod audit;
 pub(crate) mod auth;
 mod dashboard;
 mod guard;
@@ -17,6 +19,7 @@ mod metrics;
 mod models;
 pub(crate) mod openapi;
 mod origin;
+mod pair;
 mod plans;
 mod problems;
 mod query;
@@ -24,12 +27,14 @@ mod rate_limit;
 mod readyz;
 mod receiving;
 mod request;
+mod scopes;
 pub(crate) mod seats;
 mod session;
 mod sse;
 mod submission;
+mod tokens;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use app::App;
 use axum::{Router, middleware};
@@ -57,6 +62,10 @@ impl Door {
     }
 }
 
+/// Who is at the other end of a connection; none can be told over the unix socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) Option<SocketAddr>);
+
 /// Every route, behind its checks.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::from(routes())
@@ -78,6 +87,9 @@ fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(openapi::Api::openapi())
         .merge(jobs::router())
         .merge(models::router())
+        .merge(tokens::router())
+        .merge(pair::router())
+        .routes(routes!(audit::audit))
         .routes(routes!(plans::plan))
         .routes(routes!(hive::hive))
         .routes(routes!(hub_token::show, hub_token::set, hub_token::forget))

@@ -3,6 +3,7 @@
 //! Configuration, HTTP, and the adapters from an operation to the crate that does it. How a download works and what
 //! a job is are decided elsewhere.
 
+mod access;
 mod cli;
 mod config;
 pub mod exit_code;
@@ -21,6 +22,7 @@ mod service_manager;
 mod state_folder;
 mod store;
 
+pub use access::{AccessError, TokenFileError, audit::AuditLogError};
 pub use cli::Serve;
 pub use config::{
     Config, ConfigError, ConnectionLimits, Environment, HubConfig, LogFormat, Settings,

@@ -12,8 +12,9 @@ use std::{
 };
 
 use clap::Parser;
+use hive_api::StateFolder;
 use rustix::process::{Resource, Signal as ProcessSignal, getrlimit, setrlimit, setsid};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -21,7 +22,8 @@ use tokio::{
 };
 
 use crate::{
-    cli::{Cli, Command, Serve, Token},
+    access::commands,
+    cli::{Cli, Command, Serve},
     config::{Config, Environment, local_state_folder},
     exit_code::{DONE, Failure},
     http, local_token, logging,
@@ -50,8 +52,16 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let environment = |name: &str| env::var_os(name);
     let outcome = match cli.command {
         Command::Serve(arguments) => serve(&arguments, &environment),
-        Command::Token(arguments) => token(&arguments, &environment),
         Command::Service(command) => service::run(&command, &environment).map_err(Failure::from),
+        Command::Token(arguments) => {
+            in_state_folder(&environment, |folder| commands::token(folder, arguments))
+        }
+        Command::Pair(arguments) => {
+            in_state_folder(&environment, |folder| commands::pair(folder, arguments))
+        }
+        Command::Audit(arguments) => {
+            in_state_folder(&environment, |folder| commands::audit(folder, &arguments))
+        }
         Command::Openapi => openapi(),
     };
     match outcome {
@@ -65,6 +75,14 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
             failure.exit_code()
         }
     }
+}
+
+/// A command about the hive of this user on this machine.
+fn in_state_folder(
+    environment: &Environment,
+    command: impl FnOnce(&StateFolder) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    command(&local_state_folder(environment)?)
 }
 
 /// Every phase of `hive serve`.
@@ -153,19 +171,6 @@ impl Signals {
             _ = self.hang_up.recv() => "SIGHUP",
         }
     }
-}
-
-/// Prints the token, or where it is.
-fn token(arguments: &Token, environment: &Environment) -> Result<(), Failure> {
-    let folder = local_state_folder(environment)?;
-    let token = local_token::read_or_create(&folder)?;
-    let mut stdout = io::stdout();
-    if arguments.path {
-        writeln!(stdout, "{}", folder.token().display())?;
-    } else {
-        writeln!(stdout, "{}", token.expose_secret())?;
-    }
-    Ok(())
 }
 
 /// Prints the description of the HTTP API.

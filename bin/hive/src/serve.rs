@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    access::Access,
     config::Config,
     exit_code::Failure,
     facts::Facts,
@@ -71,6 +72,7 @@ impl Hive {
         state: OwnedStateFolder,
         local_token: &SecretString,
     ) -> Result<Self, Failure> {
+        let access = Access::open(state.names())?;
         let listeners = Listeners::bind(&state, &config.listen)?;
         let machine = machine_name();
         let environment = config.hub.settings.token.clone();
@@ -106,11 +108,18 @@ impl Hive {
             store: Store::new(store),
             facts,
             hub_login,
-            doorkeeper: Doorkeeper::new(local_token),
+            state: state.names().clone(),
+            doorkeeper: Doorkeeper::new(
+                local_token,
+                Arc::clone(&access.tokens),
+                config.connections.free_failures,
+            ),
+            access,
             hosts: AllowedHosts::new(&machine, &config.allow_hosts),
             limits: config.connections,
             seats: Seats::new(&config.connections),
             connections: TaskTracker::new(),
+            changes: TaskTracker::new(),
             metrics,
             drain: drain.clone(),
         });
@@ -119,6 +128,11 @@ impl Hive {
         let open = app.connections.clone();
         let connections = Connections::serve(unix, tcp, router, config.connections, open, drain);
         app.facts.log();
+        let keeper = Arc::clone(&app);
+        app.changes.spawn(async move {
+            let uses = keeper.access.keep_uses();
+            keeper.drain.run_until_cancelled(uses).await;
+        });
         Ok(Self {
             app,
             connections,
@@ -157,6 +171,9 @@ impl Hive {
             }
         };
         tokio::join!(self.connections.finish(), work);
+        self.app.changes.close();
+        self.app.changes.wait().await;
+        self.app.access.close().await;
         tracing::info!(
             hive.uptime_s = self.app.facts.started.elapsed().as_secs(),
             "stopped"
@@ -213,6 +230,7 @@ fn facts(
         proxy: config.hub.proxy.clone(),
         ca_file: config.hub.ca_file.clone(),
         listen,
+        certificate_pin: None,
         connections: config.download_connections,
         rate_limit: config.rate_limit,
         started: Instant::now(),

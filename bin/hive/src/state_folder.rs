@@ -152,14 +152,20 @@ impl OwnedStateFolder {
 
 /// What only its owner may open: the lock, or another could hold it, and the database with its log and index
 /// (SQLite, "WAL-mode File Format").
-fn private_files(folder: &StateFolder) -> [PathBuf; 4] {
+fn private_files(folder: &StateFolder) -> [PathBuf; 5] {
     let database = folder.database().into_os_string();
     let beside = |suffix: &str| {
         let mut name = database.clone();
         name.push(suffix);
         PathBuf::from(name)
     };
-    [folder.lock(), beside(""), beside("-wal"), beside("-shm")]
+    [
+        folder.lock(),
+        folder.audit_log(),
+        beside(""),
+        beside("-wal"),
+        beside("-shm"),
+    ]
 }
 
 /// Makes the folder where it is missing, and checks that it is ours alone to write.

@@ -248,18 +248,24 @@ pub(crate) enum JobCommand {
         /// Also remove what was received
         #[arg(long)]
         discard_partial: bool,
+        #[command(flatten)]
+        others: OthersArguments,
     },
     /// Let jobs give back their slots and keep what they have
     Pause {
         /// Ids, unique parts of ids, or `last`
         #[arg(required = true, value_name = "JOB")]
         jobs: Vec<String>,
+        #[command(flatten)]
+        others: OthersArguments,
     },
     /// Put paused jobs back into the queue
     Resume {
         /// Ids, unique parts of ids, or `last`
         #[arg(required = true, value_name = "JOB")]
         jobs: Vec<String>,
+        #[command(flatten)]
+        others: OthersArguments,
     },
     /// Change how many bytes a second a job receives at most
     Limit {
@@ -267,6 +273,8 @@ pub(crate) enum JobCommand {
         job: String,
         /// Such as 20MB, 500kB or 1.5MiB; `off` lifts the limit
         rate: RateLimit,
+        #[command(flatten)]
+        others: OthersArguments,
     },
     /// Submit the operations of jobs anew and follow them, under the same limits
     Retry {
@@ -276,6 +284,14 @@ pub(crate) enum JobCommand {
         #[command(flatten)]
         ending: EndingArguments,
     },
+}
+
+/// What to do about jobs that another submitted.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct OthersArguments {
+    /// Do not ask before acting on a job that another submitted
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `job list`.
@@ -337,7 +353,7 @@ mod tests {
             "keeper job logs 9f3c41 2b8e07 -f",
             "keeper job show last 9f3c41",
             "keeper job cancel last 9f3c41 --discard-partial",
-            "keeper job pause last",
+            "keeper job pause last --force",
             "keeper job resume 9f3c41 last",
             "keeper job retry 9f3c41 last --on-term cancel",
             "keeper job limit 9f3c41 1.5MiB/s",

@@ -38,10 +38,17 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Ending, Failure> 
         Command::Job(JobCommand::Cancel {
             jobs,
             discard_partial,
-        }) => job::cancel::run(app, &jobs, discard_partial).await,
-        Command::Job(JobCommand::Limit { job, rate }) => job::limit::run(app, &job, rate).await,
-        Command::Job(JobCommand::Pause { jobs }) => job::pause::run(app, &jobs).await,
-        Command::Job(JobCommand::Resume { jobs }) => job::resume::run(app, &jobs).await,
+            others,
+        }) => job::cancel::run(app, &jobs, discard_partial, others).await,
+        Command::Job(JobCommand::Limit { job, rate, others }) => {
+            job::limit::run(app, &job, rate, others).await
+        }
+        Command::Job(JobCommand::Pause { jobs, others }) => {
+            job::pause::run(app, &jobs, others).await
+        }
+        Command::Job(JobCommand::Resume { jobs, others }) => {
+            job::resume::run(app, &jobs, others).await
+        }
         Command::Job(JobCommand::Retry { jobs, ending }) => {
             job::retry::run(app, &jobs, ending).await
         }
@@ -69,13 +76,13 @@ fn what_of(job: &Job) -> String {
     }
 }
 
-/// Asks a person on a terminal whether to go on; else nobody can answer, so `--yes` must have been given.
-async fn confirm(app: &App, question: &str) -> Result<bool, Failure> {
+/// Asks a person on a terminal whether to go on; else nobody can answer, so this flag must have been given.
+async fn confirm(app: &App, question: &str, flag: &str) -> Result<bool, Failure> {
     let settings = app.printer.settings();
     if !io::stdin().is_terminal() || !settings.terminal || settings.is_json() {
         return Err(Failure::usage(
             format!("nobody can be asked here: {question}"),
-            "add --yes to go on without being asked",
+            format!("add {flag} to go on without being asked"),
         ));
     }
     app.printer.question(&format!("{question} [y/N]"));

@@ -106,13 +106,17 @@ pub(crate) fn of_problem(problem: &Problem) -> u8 {
         ProblemCode::Unauthenticated
         | ProblemCode::Forbidden
         | ProblemCode::HostNotAllowed
-        | ProblemCode::OriginNotAllowed => UNAUTHORISED,
+        | ProblemCode::OriginNotAllowed
+        | ProblemCode::PairingRefused => UNAUTHORISED,
         ProblemCode::NotFound => NOT_FOUND,
-        ProblemCode::WrongState | ProblemCode::ModelInUse | ProblemCode::IdempotencyKeyReuse => {
-            REFUSED
-        }
+        ProblemCode::WrongState
+        | ProblemCode::ModelInUse
+        | ProblemCode::NameTaken
+        | ProblemCode::PairingUnavailable
+        | ProblemCode::IdempotencyKeyReuse => REFUSED,
         ProblemCode::RequestTimeout
         | ProblemCode::TooManyStreams
+        | ProblemCode::TooManyFailures
         | ProblemCode::Internal
         | ProblemCode::ShuttingDown
         | ProblemCode::StoreUnavailable

@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::Caller;
+
 /// The answer of `GET /v1/hive`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HiveInfo {
+    /// Who asks.
+    pub caller: Caller,
     /// The machine's name.
     pub name: String,
     /// The hive's version, as in semantic versioning.

@@ -4,6 +4,7 @@
 //! the other. Every object here is serialised in a test against the example that the documentation shows
 //! (`docs/api/*.json`). Sizes are bytes, times are RFC 3339 UTC.
 
+mod access;
 mod dashboard;
 mod event;
 mod hive_info;
@@ -19,6 +20,10 @@ mod problem;
 mod progress;
 mod rate_limit;
 
+pub use access::{
+    AuditEntry, AuditPage, Caller, CreatePairCode, CreateToken, NewToken, Pair, PairCode,
+    ParseScopeError, Scope, TokenInfo, TokenList,
+};
 pub use dashboard::{HiveHeartbeat, JobsSnapshot};
 pub use event::{Event, Heartbeat, LogEvent, LogLevel, PhaseEvent, Snapshot, StateEvent};
 pub use hive_info::{HiveInfo, Ready};

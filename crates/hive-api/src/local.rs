@@ -59,6 +59,16 @@ impl StateFolder {
         self.0.join("hub-token")
     }
 
+    /// The named tokens, mode 0600: of each the sha256 alone.
+    pub fn tokens(&self) -> PathBuf {
+        self.0.join("tokens.json")
+    }
+
+    /// What was done by whom, one JSON object a line, mode 0600; older lines are in `audit.log.1` and on.
+    pub fn audit_log(&self) -> PathBuf {
+        self.0.join("audit.log")
+    }
+
     /// The log of a hive that keeper started.
     pub fn log(&self) -> PathBuf {
         self.0.join("hive.log")

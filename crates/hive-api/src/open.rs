@@ -14,7 +14,7 @@ use utoipa::{
 
 use crate::{
     Access, JobResult, JobState, LimitedBy, LogLevel, ModelState, Operation, Phase, Priority,
-    ProblemCode,
+    ProblemCode, Scope,
 };
 
 /// A wire value of a set that grows: `T` when this build knows it, the raw value when it does not.
@@ -57,6 +57,7 @@ pub(crate) type OpenOperation = Open<Operation, Value>;
 pub(crate) type OpenPhase = Open<Phase>;
 pub(crate) type OpenPriority = Open<Priority>;
 pub(crate) type OpenProblemCode = Open<ProblemCode>;
+pub(crate) type OpenScope = Open<Scope>;
 
 /// A word of a set that grows is any string, and the words that this build knows are its examples.
 impl<T: ToSchema> PartialSchema for Open<T, String> {

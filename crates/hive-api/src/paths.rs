@@ -16,11 +16,19 @@ pub const EVENTS: &str = "/v1/events";
 pub const HUB_TOKEN: &str = "/v1/hub-token";
 /// `POST` opens a browser's session, `DELETE` ends it.
 pub const SESSION: &str = "/v1/session";
+/// `POST` makes a token, `GET` lists them.
+pub const TOKENS: &str = "/v1/tokens";
+/// `GET` tells what was done by whom.
+pub const AUDIT: &str = "/v1/audit";
+/// `POST` exchanges a code for a token; needs none.
+pub const PAIR: &str = "/v1/pair";
+/// `POST` makes a code.
+pub const PAIR_CODES: &str = "/v1/pair/codes";
 /// `GET` answers 200 as long as the hive can take work.
 pub const READYZ: &str = "/readyz";
 /// `GET` tells how the hive does, for Prometheus.
 pub const METRICS: &str = "/metrics";
-/// `GET` answers 200 as long as the process serves; the one route without a token.
+/// `GET` answers 200 as long as the process serves; needs no token.
 pub const HEALTHZ: &str = "/healthz";
 /// `GET` describes the API (OpenAPI 3.1).
 pub const OPENAPI: &str = "/openapi.json";
@@ -38,6 +46,11 @@ pub fn job_events(id: JobId) -> String {
 /// `POST` makes one job give back its slot and keep its bytes.
 pub fn job_pause(id: JobId) -> String {
     format!("{JOBS}/{id}/pause")
+}
+
+/// `DELETE` revokes the token of this name.
+pub fn token(name: &str) -> String {
+    format!("{TOKENS}/{name}")
 }
 
 /// `POST` puts one paused job back into the queue.

@@ -152,6 +152,8 @@ problem_codes! {
     HostNotAllowed = "host_not_allowed", 403, false, "Host not allowed";
     /// A browser page of another origin asked.
     OriginNotAllowed = "origin_not_allowed", 403, false, "Origin not allowed";
+    /// The pairing code is wrong, or none is open.
+    PairingRefused = "pairing_refused", 403, false, "Pairing refused";
     /// No such job, model or route.
     NotFound = "not_found", 404, false, "Not found";
     /// The route does not know this method.
@@ -162,6 +164,10 @@ problem_codes! {
     WrongState = "wrong_state", 409, false, "Wrong state";
     /// The model is in use and cannot be removed.
     ModelInUse = "model_in_use", 409, false, "Model in use";
+    /// Another token has this name.
+    NameTaken = "name_taken", 409, false, "Name taken";
+    /// The hive cannot be reached in a way over which it pairs.
+    PairingUnavailable = "pairing_unavailable", 409, false, "Pairing unavailable";
     /// The body is larger than the limit.
     PayloadTooLarge = "payload_too_large", 413, false, "Payload too large";
     /// The body is not `application/json`.
@@ -172,6 +178,8 @@ problem_codes! {
     IdempotencyKeyReuse = "idempotency_key_reuse", 422, false, "Idempotency key reused";
     /// Too many event streams are open.
     TooManyStreams = "too_many_streams", 429, true, "Too many streams";
+    /// Too many requests with wrong tokens came from this address.
+    TooManyFailures = "too_many_failures", 429, true, "Too many failures";
     /// Something in the hive itself broke.
     Internal = "internal", 500, true, "Internal error";
     /// The hive is stopping.

@@ -5,9 +5,9 @@
 )]
 
 use hive_api::{
-    ChangeJob, Event, Heartbeat, HiveInfo, Job, JobId, JobList, JobState, LogEvent, ModelList,
-    Open, Operation, PhaseEvent, Plan, Problem, ProblemCode, Progress, RemovedModel, Snapshot,
-    StateEvent, SubmitJob,
+    AuditPage, ChangeJob, CreatePairCode, CreateToken, Event, Heartbeat, HiveInfo, Job, JobId,
+    JobList, JobState, LogEvent, ModelList, NewToken, Open, Operation, Pair, PairCode, PhaseEvent,
+    Plan, Problem, ProblemCode, Progress, RemovedModel, Snapshot, StateEvent, SubmitJob, TokenList,
 };
 use serde_json::Value;
 
@@ -52,6 +52,13 @@ examples! {
     model_list: ModelList = "model_list";
     removed_model: RemovedModel = "removed_model";
     hive_info: HiveInfo = "hive_info";
+    create_token: CreateToken = "create_token";
+    new_token: NewToken = "new_token";
+    token_list: TokenList = "token_list";
+    create_pair_code: CreatePairCode = "create_pair_code";
+    pair_code: PairCode = "pair_code";
+    pair: Pair = "pair";
+    audit_page: AuditPage = "audit_page";
     event_snapshot: Snapshot = "event_snapshot";
     event_state: StateEvent = "event_state";
     event_phase: PhaseEvent = "event_phase";

@@ -96,6 +96,7 @@ fn refuses_who_asks(status: StatusCode, problem: &Problem) -> bool {
                 | ProblemCode::Forbidden
                 | ProblemCode::HostNotAllowed
                 | ProblemCode::OriginNotAllowed
+                | ProblemCode::PairingRefused
         ),
         Open::Unknown(_) => status == StatusCode::UNAUTHORIZED,
     }

@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use hive_api::{
-    ChangeJob, HiveInfo, HubAccount, Job, JobId, JobList, ModelList, Plan, RemovedModel,
-    SetHubToken, SubmitJob, paths,
+    AuditPage, ChangeJob, CreatePairCode, CreateToken, HiveInfo, HubAccount, Job, JobId, JobList,
+    ModelList, NewToken, Pair, PairCode, Plan, RemovedModel, SetHubToken, SubmitJob, TokenInfo,
+    TokenList, paths,
 };
 use http::{HeaderValue, Method, header::AUTHORIZATION};
 use reqwest::RequestBuilder;
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use crate::{ClientError, Endpoint, answer};
@@ -230,6 +231,47 @@ impl HiveClient {
         self.answer(request, HUB_LIMIT).await
     }
 
+    /// Makes a named token; the answer alone carries its secret.
+    pub async fn create_token(&self, token: &CreateToken) -> Result<NewToken, ClientError> {
+        self.post(paths::TOKENS, token).await
+    }
+
+    /// The named tokens, without their secrets.
+    pub async fn tokens(&self) -> Result<TokenList, ClientError> {
+        self.get(paths::TOKENS, &[]).await
+    }
+
+    /// Ends a token; answers when its event streams and sessions have ended.
+    pub async fn revoke_token(&self, name: &str) -> Result<TokenInfo, ClientError> {
+        let route = self.route(&paths::token(name), &[]);
+        self.answer(self.request(Method::DELETE, route), LIMIT)
+            .await
+    }
+
+    /// One page of what was done by whom, newest first.
+    pub async fn audit(
+        &self,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Result<AuditPage, ClientError> {
+        let limit = limit.map(|limit| limit.to_string());
+        let query: Vec<(&str, &str)> = [("limit", limit.as_deref()), ("cursor", cursor)]
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|value| (name, value)))
+            .collect();
+        self.get(paths::AUDIT, &query).await
+    }
+
+    /// Makes a pairing code; one that was open before ends.
+    pub async fn create_pair_code(&self, code: &CreatePairCode) -> Result<PairCode, ClientError> {
+        self.post(paths::PAIR_CODES, code).await
+    }
+
+    /// Exchanges a pairing code for a token of one's own; needs none.
+    pub async fn pair(&self, pair: &Pair) -> Result<NewToken, ClientError> {
+        self.post(paths::PAIR, pair).await
+    }
+
     /// Whether a hive answers at all.
     pub async fn health(&self) -> Result<(), ClientError> {
         let request = self.request(Method::GET, self.route(paths::HEALTHZ, &[]));
@@ -269,6 +311,15 @@ impl HiveClient {
     ) -> Result<T, ClientError> {
         let response = self.send(request, limit).await?;
         answer::read(&self.inner.hive, limit, response).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let request = self.request(Method::POST, self.route(path, &[]));
+        self.answer(request.json(body), LIMIT).await
     }
 
     async fn get<T: DeserializeOwned>(

@@ -23,6 +23,8 @@ pub struct ConnectionLimits {
     pub open_streams: usize,
     /// Event streams of one job, over all doors; one more is refused.
     pub open_streams_per_job: usize,
+    /// Failures of one address a minute that are answered at once; each further one waits.
+    pub free_failures: u32,
     /// How long open requests may take to end when the hive stops.
     pub drain_timeout: Duration,
 }
@@ -36,6 +38,7 @@ impl Default for ConnectionLimits {
             open_unix_connections: 16_384,
             open_streams: 12_288,
             open_streams_per_job: 10_240,
+            free_failures: 5,
             drain_timeout: Duration::from_secs(5),
         }
     }

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use super::Door;
+use super::{Door, Peer};
 use crate::config::ConnectionLimits;
 
 /// The request line and the headers of one request, together; a longer head is answered 431. The buffer that reads
@@ -74,7 +74,7 @@ impl Connections {
         let seats = Arc::new(Semaphore::new(limits.open_unix_connections));
         connections.accept_from(Door::Unix, seats, move || {
             let listener = Arc::clone(&unix);
-            async move { Ok(listener.accept().await?.0) }
+            async move { Ok((listener.accept().await?.0, Peer(None))) }
         });
         let seats = Arc::new(Semaphore::new(limits.open_connections));
         for listener in tcp {
@@ -82,9 +82,9 @@ impl Connections {
             connections.accept_from(Door::Tcp, Arc::clone(&seats), move || {
                 let listener = Arc::clone(&listener);
                 async move {
-                    let (stream, _) = listener.accept().await?;
+                    let (stream, peer) = listener.accept().await?;
                     notice_vanished_peers(&stream)?;
-                    Ok(stream)
+                    Ok((stream, Peer(Some(peer))))
                 }
             });
         }
@@ -130,7 +130,7 @@ impl Connections {
         accept: impl Fn() -> F + Send + Sync + 'static,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        F: Future<Output = io::Result<S>> + Send,
+        F: Future<Output = io::Result<(S, Peer)>> + Send,
     {
         let connections = self.clone();
         let taking = async move {
@@ -140,9 +140,9 @@ impl Connections {
                     return;
                 };
                 match accept().await {
-                    Ok(stream) => {
+                    Ok((stream, peer)) => {
                         connections.taken.fetch_add(1, Ordering::Relaxed);
-                        let connection = connections.clone().serve_one(stream, door);
+                        let connection = connections.clone().serve_one(stream, door, peer);
                         connections.open.spawn(async move {
                             connection.await;
                             drop(seat);
@@ -161,7 +161,7 @@ impl Connections {
             .spawn(async move { drain.run_until_cancelled(taking).await });
     }
 
-    async fn serve_one<S>(self, stream: S, door: Door)
+    async fn serve_one<S>(self, stream: S, door: Door, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -172,6 +172,7 @@ impl Connections {
             mark.store(true, Ordering::Relaxed);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(door);
+            request.extensions_mut().insert(peer);
             router.clone().oneshot(request)
         });
         let connection = http1::Builder::new()

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use hive_api::{Job, JobState};
+use hive_api::{Job, JobState, StateFolder};
 use job_registry::{JobFilter, JobRegistry, ListError, RegistryError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{auth::Doorkeeper, host::AllowedHosts, seats::Seats};
 use crate::{
-    config::ConnectionLimits, facts::Facts, hub_login::HubLogin, metrics::Metrics,
+    access::Access, config::ConnectionLimits, facts::Facts, hub_login::HubLogin, metrics::Metrics,
     operations::Operations, store::Store,
 };
 
@@ -22,6 +22,8 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) facts: Facts,
     pub(crate) hub_login: HubLogin,
+    pub(crate) state: StateFolder,
+    pub(crate) access: Access,
     pub(crate) doorkeeper: Doorkeeper,
     pub(crate) hosts: AllowedHosts,
     pub(crate) limits: ConnectionLimits,
@@ -29,6 +31,8 @@ pub(crate) struct App {
     pub(crate) seats: Arc<Seats>,
     /// The open connections, one task each.
     pub(crate) connections: TaskTracker,
+    /// Changes that are under way, each with its line in the audit log: they outlive their requests.
+    pub(crate) changes: TaskTracker,
     pub(crate) metrics: Metrics,
     /// Fires when the hive begins to stop: streams end, waits answer.
     pub(crate) drain: CancellationToken,

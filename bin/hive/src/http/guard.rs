@@ -3,13 +3,20 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use hive_api::paths;
 
-use super::{Door, app::App, origin, problems::Refusal, session::Admission};
+use super::{
+    Door,
+    app::App,
+    asker::{Asker, Visit},
+    auth::{Denied, Stranger},
+    origin,
+    scopes::{self, Least},
+    session::Admission,
+};
 
 /// Lets a request through to its route, with its caller named, or refuses it.
 pub(super) async fn guard(
@@ -17,13 +24,32 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match check(&app, &mut request) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+    let visit = Visit::of(&request);
+    let checked = check(&app, &mut request, &visit);
+    request.extensions_mut().insert(visit.clone());
+    match checked {
+        Ok(Some(admission)) if request.method().is_safe() => {
+            // A question that waits for news is not answered any more when its asker may not ask.
+            tokio::select! {
+                biased;
+                response = next.run(request) => response,
+                () = admission.over() => Denied::Stranger(Stranger::WrongToken).into_response(),
+            }
+        }
+        Ok(_) => next.run(request).await,
+        Err(denied) => {
+            if let (Denied::Stranger(_), Some(address)) = (&denied, visit.address())
+                && let Err(refusal) = app.doorkeeper.slow_down(address, &app.drain).await
+            {
+                return refusal.into_response();
+            }
+            denied.into_response()
+        }
     }
 }
 
-fn check(app: &App, request: &mut Request) -> Result<(), Refusal> {
+/// How the caller was let in; `None` where anyone is.
+fn check(app: &App, request: &mut Request, visit: &Visit) -> Result<Option<Admission>, Denied> {
     // A request that did not come through a door of ours is treated as a stranger's.
     let door = request
         .extensions()
@@ -34,14 +60,19 @@ fn check(app: &App, request: &mut Request) -> Result<(), Refusal> {
         app.hosts.check(request)?;
         origin::check(request)?;
     }
-    if request.uri().path() == paths::HEALTHZ {
-        return Ok(());
-    }
+    let path = request.extensions().get::<MatchedPath>();
+    let Least::Scope(least) = scopes::least(request.method(), path) else {
+        return Ok(None);
+    };
     let (caller, admission) = app.doorkeeper.admit(door, request)?;
     if matches!(admission, Admission::Session(_)) {
         origin::check_change(request)?;
     }
-    request.extensions_mut().insert(caller);
-    request.extensions_mut().insert(admission);
-    Ok(())
+    if caller.scope < least {
+        return Err(Denied::TooLittle(caller, least));
+    }
+    let asker = Asker::new(caller, visit.clone());
+    request.extensions_mut().insert(asker);
+    request.extensions_mut().insert(admission.clone());
+    Ok(Some(admission))
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use hive_api::{HiveInfo, paths};
 use http::Uri;
 
-use super::{app::App, problems::Refusal, query::Query};
+use super::{app::App, asker::Asker, problems::Refusal, query::Query};
 
 /// Says what this hive is and works with
 #[utoipa::path(
@@ -16,11 +16,15 @@ use super::{app::App, problems::Refusal, query::Query};
     operation_id = "show_hive",
     responses((status = 200, description = "The hive", body = HiveInfo)),
 )]
-pub(super) async fn hive(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<HiveInfo>, Refusal> {
+pub(super) async fn hive(
+    State(app): State<Arc<App>>,
+    Extension(asker): Extension<Asker>,
+    uri: Uri,
+) -> Result<Json<HiveInfo>, Refusal> {
     Query::of(&uri)?.finish()?;
     let counts = app.registry.counts();
     let free_bytes = app.store.free_bytes().await.ok();
-    let mut info = app.facts.info(counts, free_bytes);
+    let mut info = app.facts.info(asker.caller.told(), counts, free_bytes);
     let provisioner = &app.operations.model_downloads.provisioner;
     info.hub_account = provisioner.known_hub_account();
     info.hub_token_source = provisioner.hub_token_source();

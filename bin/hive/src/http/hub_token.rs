@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Request, State},
 };
 use hive_api::{HubAccount, InvalidField, SetHubToken, paths};
@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use super::{
     app::App,
+    asker::{Asker, Did},
     json::{receive, strict},
     openapi::refusals::{OfAccount, OfBody},
     problems::Refusal,
@@ -49,6 +50,7 @@ pub(super) async fn show(
 )]
 pub(super) async fn set(
     State(app): State<Arc<App>>,
+    Extension(asker): Extension<Asker>,
     request: Request,
 ) -> Result<Json<HubAccount>, Refusal> {
     Query::of(request.uri())?.finish()?;
@@ -62,7 +64,13 @@ pub(super) async fn set(
         }]));
     }
     let token = SecretString::from(token.to_owned());
-    Ok(Json(app.hub_login.log_in(token).await?))
+    let changing = Arc::clone(&app);
+    let account = asker.change(&app, async move {
+        let account = changing.hub_login.log_in(token).await?;
+        let did = Did::new("hub_token.set", &changing.facts.hub_endpoint, "set");
+        Ok((account, Some(did)))
+    });
+    account.await.map(Json)
 }
 
 /// Forgets the token for the Hub
@@ -77,8 +85,19 @@ pub(super) async fn set(
 )]
 pub(super) async fn forget(
     State(app): State<Arc<App>>,
+    Extension(asker): Extension<Asker>,
     uri: Uri,
 ) -> Result<Json<HubAccount>, Refusal> {
     Query::of(&uri)?.finish()?;
-    Ok(Json(app.hub_login.log_out().await?))
+    let changing = Arc::clone(&app);
+    let account = asker.change(&app, async move {
+        let account = changing.hub_login.log_out().await?;
+        let did = Did::new(
+            "hub_token.forget",
+            &changing.facts.hub_endpoint,
+            "forgotten",
+        );
+        Ok((account, Some(did)))
+    });
+    account.await.map(Json)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use hive_api::{Job, ModelList, Problem, ProblemCode, RemovedModel, paths};
 use http::Uri;
 use model_store::{RepoId, RepoKind, Revision};
@@ -10,6 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     app::App,
+    asker::{Asker, Did},
     openapi::refusals::{OfName, OfRegistry, OfStore, OfUse},
     problems::Refusal,
     query::{Query, refused},
@@ -66,12 +67,22 @@ async fn read(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<ModelList>, 
         OfRegistry,
     ),
 )]
-async fn remove(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<RemovedModel>, Refusal> {
+async fn remove(
+    State(app): State<Arc<App>>,
+    Extension(asker): Extension<Asker>,
+    uri: Uri,
+) -> Result<Json<RemovedModel>, Refusal> {
     let Named { repo, revision } =
         Named::of(&uri)?.ok_or_else(|| refused("repo", "must name what to remove"))?;
     refuse_in_use(&app, &repo).await?;
-    let removed = app.store.remove(repo.clone(), revision).await?;
-    let removed = removed.ok_or_else(|| not_stored(&repo))?;
+    let changing = Arc::clone(&app);
+    let removed = asker.change(&app, async move {
+        let removed = changing.store.remove(repo.clone(), revision).await?;
+        let removed = removed.ok_or_else(|| not_stored(&repo))?;
+        let did = Did::new("model.remove", &repo, removed.commits.join(" "));
+        Ok((removed, Some(did)))
+    });
+    let removed = removed.await?;
     tracing::info!(
         model.repo = removed.repo,
         model.bytes_freed = removed.bytes_freed,

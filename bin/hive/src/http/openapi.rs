@@ -9,19 +9,25 @@ mod strict;
 use axum::response::IntoResponse;
 use hive_api::{
     Heartbeat, HiveHeartbeat, JobsSnapshot, LogEvent, PhaseEvent, Problem, ProblemCode, Progress,
-    Snapshot, StateEvent, paths,
+    Scope, Snapshot, StateEvent, paths,
 };
-use http::{Uri, header};
+use http::{Method, Uri, header};
 use utoipa::{
     OpenApi,
     openapi::{
         OpenApi as Description,
         path::{Operation, PathItem},
-        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{
+            ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+        },
     },
 };
 
-use super::{problems::Refusal, query::Query};
+use super::{
+    problems::Refusal,
+    query::Query,
+    scopes::{self, Least},
+};
 
 /// What stands before every route refuses, or answers where a handler breaks.
 const BEFORE_EVERY_ROUTE: [ProblemCode; 4] = [
@@ -31,12 +37,12 @@ const BEFORE_EVERY_ROUTE: [ProblemCode; 4] = [
     ProblemCode::Internal,
 ];
 
-/// What every route refuses but the one that anyone may ask, which takes whatever it is sent.
-const BEFORE_GUARDED_ROUTES: [ProblemCode; 3] = [
-    ProblemCode::Unauthenticated,
-    ProblemCode::InvalidRequest,
-    ProblemCode::ShuttingDown,
-];
+/// What every route refuses but those that anyone may ask.
+const BEFORE_GUARDED_ROUTES: [ProblemCode; 2] =
+    [ProblemCode::Unauthenticated, ProblemCode::TooManyFailures];
+
+/// What every route refuses but the one that takes whatever it is sent.
+const OF_EVERY_READER: [ProblemCode; 2] = [ProblemCode::InvalidRequest, ProblemCode::ShuttingDown];
 
 #[derive(OpenApi)]
 #[openapi(
@@ -54,6 +60,7 @@ const BEFORE_GUARDED_ROUTES: [ProblemCode; 3] = [
     tags(
         (name = "jobs", description = "Work on the hive, and watching it"),
         (name = "models", description = "What could be fetched, and what the store holds"),
+        (name = "access", description = "Who may ask, and who did what"),
         (name = "hive", description = "The hive itself")
     )
 )]
@@ -86,10 +93,14 @@ pub(crate) fn text() -> Result<String, serde_json::Error> {
 fn description() -> Description {
     let mut description = super::routes().into_openapi();
     for (path, item) in &mut description.paths.paths {
-        for operation in operations(item) {
+        for (method, operation) in operations(item) {
             refusals::add(&mut operation.responses, &BEFORE_EVERY_ROUTE);
             if path != paths::HEALTHZ {
+                refusals::add(&mut operation.responses, &OF_EVERY_READER);
+            }
+            if let Least::Scope(least) = scopes::of_route(&method, path) {
                 refusals::add(&mut operation.responses, &BEFORE_GUARDED_ROUTES);
+                need(operation, least);
             }
         }
     }
@@ -97,7 +108,10 @@ fn description() -> Description {
     let components = description.components.get_or_insert_default();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("What `hive token` prints on the machine of the hive"));
+        .description(Some(
+            "What `hive token` prints on the machine of the hive, or a named token; each route names the least scope, \
+             of `read`, `infer`, `operate` and `admin`",
+        ));
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
     let session = ApiKeyValue::with_description(
         "hive_session_7835",
@@ -108,15 +122,28 @@ fn description() -> Description {
     description
 }
 
+/// Says how far a token must reach.
+fn need(operation: &mut Operation, least: Scope) {
+    if least > Scope::Read {
+        refusals::add(&mut operation.responses, &[ProblemCode::Forbidden]);
+    }
+    // A session is opened with the bearer alone, and says so itself.
+    operation.security.get_or_insert_with(|| {
+        ["bearer", "session"]
+            .map(|scheme| SecurityRequirement::new(scheme, [least.as_str()]))
+            .to_vec()
+    });
+}
+
 /// Every operation of a path.
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
     [
-        &mut item.get,
-        &mut item.put,
-        &mut item.post,
-        &mut item.delete,
-        &mut item.patch,
+        (Method::GET, &mut item.get),
+        (Method::PUT, &mut item.put),
+        (Method::POST, &mut item.post),
+        (Method::DELETE, &mut item.delete),
+        (Method::PATCH, &mut item.patch),
     ]
     .into_iter()
-    .flatten()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }

@@ -109,7 +109,8 @@ pub(super) fn complete(response: Response, request_id: &str) -> Response {
     match parts.status {
         StatusCode::UNAUTHORIZED => {
             let scheme = HeaderValue::from_static("Bearer");
-            parts.headers.insert(header::WWW_AUTHENTICATE, scheme);
+            let challenge = parts.headers.entry(header::WWW_AUTHENTICATE);
+            challenge.or_insert(scheme);
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             parts

@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// Says whether the hive can take work
 ///
-/// The job database takes writes, the state folder has room, the store can be written, and the hive is not stopping.
+/// The job database and the audit log take writes, the state folder has room, the store can be written, and the hive is not stopping.
 #[utoipa::path(
     get,
     path = paths::READYZ,
@@ -30,7 +30,8 @@ pub(super) async fn readyz(State(app): State<Arc<App>>, uri: Uri) -> Result<Json
             "the hive is stopping",
         ));
     }
-    let checks = async { tokio::try_join!(database(&app), state_folder(&app), store(&app)) };
+    let checks =
+        async { tokio::try_join!(database(&app), state_folder(&app), store(&app), audit(&app)) };
     match timeout(LIMIT, checks).await {
         Ok(checked) => checked.map(|_| Json(Ready { ready: true })),
         Err(_) => Err(not_ready(
@@ -50,6 +51,17 @@ async fn database(app: &App) -> Result<(), Refusal> {
         not_ready(
             format!("the job database takes no writes: {error}"),
             "make room on the disk of the state folder and close other programs that have hive.db open",
+        )
+    })
+}
+
+/// Also tries again what the disk refused.
+async fn audit(app: &App) -> Result<(), Refusal> {
+    let written = app.access.audit.check().await;
+    written.map_err(|error| {
+        not_ready(
+            format!("the audit log takes no line: {error}"),
+            "make room on the disk of the state folder; the lines wait, and are written then",
         )
     })
 }

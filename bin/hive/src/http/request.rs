@@ -24,10 +24,15 @@ const LONGEST_REQUEST_ID: usize = 64;
 /// Characters of a method and of a path that a log line shows: strangers must not fill the disk.
 const LONGEST_LOGGED: usize = 256;
 
+/// The request's id, for whoever answers it.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(pub(super) String);
+
 /// The outermost layer.
-pub(super) async fn answer(request: Request, next: Next) -> Response {
+pub(super) async fn answer(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let line = Line {
         method: request.method().clone(),
         path: shortened(request.uri().path()).into_owned(),

@@ -18,13 +18,21 @@ use hive_api::{Problem, ProblemCode, paths};
 use http::{HeaderMap, StatusCode, header};
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::task_tracker::TaskTrackerToken,
+};
 
 use super::{
-    app::App, auth::Caller, host::named_host, openapi::refusals::OfDoor, problems::Refusal,
+    app::App,
+    asker::{Asker, Did},
+    auth::Caller,
+    host::named_host,
+    openapi::refusals::OfDoor,
+    problems::Refusal,
     query::Query,
 };
-use crate::local_token;
+use crate::{access::tokens::TokenEnd, local_token};
 
 /// How long a session lasts.
 const LIFETIME: Duration = Duration::from_hours(12);
@@ -39,27 +47,45 @@ pub(super) enum Admission {
     /// By the permission of the unix socket.
     Socket,
     /// By a token.
-    Token,
+    Token(TokenEnd),
     /// By a session.
     Session(SessionEnd),
 }
 
-/// When a session ends: at its time, or when it is ended before.
+/// When a session ends: at its time, when it is ended before, or with its token.
 #[derive(Clone, Debug)]
 pub(super) struct SessionEnd {
     at: Instant,
     early: CancellationToken,
+    token: TokenEnd,
+}
+
+impl SessionEnd {
+    fn is_over(&self) -> bool {
+        self.at <= Instant::now() || self.token.is_over()
+    }
 }
 
 impl Admission {
     /// Returns when the caller may no longer ask.
     pub(super) async fn over(&self) {
         match self {
-            Self::Socket | Self::Token => pending().await,
+            Self::Socket => pending().await,
+            Self::Token(end) => end.over().await,
             Self::Session(end) => tokio::select! {
                 () = sleep_until(end.at) => {}
                 () = end.early.cancelled() => {}
+                () = end.token.over() => {}
             },
+        }
+    }
+
+    /// Something that the caller has open, until dropped: whoever ends the token waits for it.
+    pub(super) fn hold(&self) -> Option<TaskTrackerToken> {
+        match self {
+            Self::Socket => None,
+            Self::Token(end) => Some(end.hold()),
+            Self::Session(end) => Some(end.token.hold()),
         }
     }
 }
@@ -80,7 +106,7 @@ struct Session {
 
 impl Sessions {
     /// Opens one for this caller and gives its secret.
-    fn open(&self, caller: Caller) -> Result<String, getrandom::Error> {
+    fn open(&self, caller: Caller, token: TokenEnd) -> Result<String, getrandom::Error> {
         let secret = local_token::new_token()?;
         let early = CancellationToken::new();
         let session = Session {
@@ -90,6 +116,7 @@ impl Sessions {
             end: SessionEnd {
                 at: Instant::now() + LIFETIME,
                 early,
+                token,
             },
         };
         let mut open = self.lock();
@@ -118,11 +145,10 @@ impl Sessions {
             .retain(|session| !digests.contains(&session.digest));
     }
 
-    /// The sessions whose time has not come.
+    /// The sessions that are not over.
     fn lock(&self) -> MutexGuard<'_, VecDeque<Session>> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        open.retain(|session| session.end.at > now);
+        open.retain(|session| !session.end.is_over());
         open
     }
 }
@@ -147,24 +173,29 @@ impl Sessions {
 )]
 pub(super) async fn open(
     State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    Extension(asker): Extension<Asker>,
     Extension(admission): Extension<Admission>,
     request: Request,
 ) -> Result<impl IntoResponse, Refusal> {
     Query::of(request.uri())?.finish()?;
-    match admission {
-        Admission::Token => {}
+    let token = match admission {
+        Admission::Token(end) => end,
         Admission::Socket => return Err(no_browser()),
         Admission::Session(_) => {
             let detail = "a session is opened with the `Authorization: Bearer` header, not with another session";
             return Err(Refusal::new(ProblemCode::Unauthenticated, detail));
         }
-    }
+    };
     let name = cookie_name(&request)?;
-    let secret = app.doorkeeper.sessions.open(caller).map_err(|error| {
+    let opened = app.doorkeeper.sessions.open(asker.caller.clone(), token);
+    let secret = opened.map_err(|error| {
         tracing::error!(%error, "the system gives no random bytes");
         Refusal::new(ProblemCode::Internal, "the system gives no random bytes")
     })?;
+    let did = Did::new("session.open", &asker.caller.name, "opened");
+    asker
+        .change(&app, async move { Ok(((), Some(did))) })
+        .await?;
     Ok(set_cookie(&name, &secret, LIFETIME))
 }
 
@@ -251,7 +282,7 @@ mod tests {
     }
 
     fn open(sessions: &Sessions) -> Request {
-        with_cookie(&sessions.open(Caller("local")).unwrap())
+        with_cookie(&sessions.open(Caller::local(), TokenEnd::default()).unwrap())
     }
 
     #[tokio::test(start_paused = true)]

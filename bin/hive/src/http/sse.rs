@@ -38,6 +38,7 @@ pub(super) fn answer(
     frames: impl Stream<Item = Event> + Send + 'static,
 ) -> Response {
     let drain = app.drain.clone();
+    let open = admission.hold();
     let over = async move {
         tokio::select! {
             () = drain.cancelled() => {}
@@ -45,7 +46,7 @@ pub(super) fn answer(
         }
     };
     let frames = frames.take_until(Box::pin(over)).map(move |frame| {
-        let _taken = &seat;
+        let _taken = (&seat, &open);
         Ok::<_, Infallible>(frame)
     });
     let headers = [

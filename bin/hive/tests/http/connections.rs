@@ -158,7 +158,7 @@ async fn a_half_body_is_answered_when_the_hive_stops() {
         read.unwrap().unwrap();
         rest
     });
-    let () = stopped;
+    drop(stopped);
     assert!(rest.starts_with("HTTP/1.1 503 "), "{rest}");
     assert!(rest.contains("\"shutting_down\""), "{rest}");
 }

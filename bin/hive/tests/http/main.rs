@@ -4,7 +4,9 @@
     reason = "a failed unwrap is a failed test with its line"
 )]
 
+mod access;
 mod answers;
+mod audit;
 mod bodies;
 mod connections;
 mod dashboard;
@@ -14,6 +16,7 @@ mod events;
 mod health;
 mod hub_account;
 mod jobs;
+mod pairing;
 mod pausing;
 mod running_hive;
 mod sessions;

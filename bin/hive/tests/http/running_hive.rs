@@ -108,10 +108,12 @@ impl RunningHive {
         job["job_id"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) async fn stop(self) {
+    /// Gives the folder, for what the hive has left in it.
+    pub(crate) async fn stop(self) -> TempDir {
         tokio::time::timeout(LIMIT, self.hive.shut_down())
             .await
             .unwrap();
+        self.folder
     }
 }
 

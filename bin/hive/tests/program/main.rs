@@ -4,6 +4,7 @@
     reason = "a failed unwrap is a failed test with its line"
 )]
 
+mod access;
 mod description;
 mod log;
 mod open_files;

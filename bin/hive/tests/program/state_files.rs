@@ -45,7 +45,7 @@ fn what_is_no_regular_file_is_refused_by_name_and_holds_nobody_up() {
         |path| fs::create_dir(path).unwrap(),
         |path| drop(UnixListener::bind(path).unwrap()),
     ];
-    for name in ["token", "hive.lock", "hive.db"] {
+    for name in ["token", "hive.lock", "hive.db", "tokens.json", "audit.log"] {
         for plant in plants {
             let home = TempDir::new().unwrap();
             run(home.path(), &["token"]);

@@ -47,6 +47,10 @@ mod tests {
 
     fn info() -> HiveInfo {
         HiveInfo {
+            caller: hive_api::Caller {
+                name: "local".to_owned(),
+                scope: hive_api::Scope::Admin.into(),
+            },
             name: "gpu1".into(),
             version: "0.1.0".into(),
             capabilities: Vec::new(),

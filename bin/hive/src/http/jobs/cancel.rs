@@ -3,18 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Extension, Json, extract::State};
-use hive_api::{Job, JobId};
+use hive_api::{Job, JobId, JobState};
 use http::Uri;
 
 use super::{InPath, PATH, no_such_job, take_wait, wait_for};
 use crate::http::{
     app::App,
-    auth::Caller,
+    asker::{Asker, Did},
     openapi::refusals::{OfDiscard, OfName},
     problems::Refusal,
     query::Query,
 };
 
+/// What a cancel brings a job to.
+const CANCELLED: [JobState; 2] = [JobState::Cancelling, JobState::Cancelled];
 /// How long a cancel that also discards waits for the work to end, unless told otherwise.
 const DISCARD_WAIT: Duration = Duration::from_secs(5);
 
@@ -39,7 +41,7 @@ const DISCARD_WAIT: Duration = Duration::from_secs(5);
 )]
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
-    Extension(Caller(caller)): Extension<Caller>,
+    Extension(asker): Extension<Asker>,
     InPath(id): InPath,
     uri: Uri,
 ) -> Result<Json<Job>, Refusal> {
@@ -47,7 +49,17 @@ pub(super) async fn cancel(
     let wait = take_wait(&mut query)?;
     let discard_partial = query.flag("discard_partial")?;
     query.finish()?;
-    let job = app.registry.cancel(id).await?.ok_or_else(no_such_job)?;
+    let changing = Arc::clone(&app);
+    let job = asker.clone().change(&app, async move {
+        // A database that cannot tell must not keep the job from being stopped.
+        let before = changing.registry.get(id).await.ok().flatten();
+        let job = changing.registry.cancel(id).await?;
+        let job = job.ok_or_else(no_such_job)?;
+        let did = Did::moved("job.cancel", before.as_ref(), &job, CANCELLED);
+        Ok((job, did))
+    });
+    let job = job.await?;
+    let caller = asker.caller.name.as_str();
     tracing::info!(job.id = %id, job.state = job.state.as_str(), caller, "cancel asked for");
     let wait = wait.or(discard_partial.then_some(DISCARD_WAIT));
     let job = match wait {
@@ -58,16 +70,19 @@ pub(super) async fn cancel(
         Some(_) | None => job,
     };
     if discard_partial && job.state.has_ended() {
-        return discard(&app, job).await.map(Json);
+        let changing = Arc::clone(&app);
+        let discarded = asker.change(&app, async move { discard(&changing, job).await });
+        return discarded.await.map(Json);
     }
     Ok(Json(job))
 }
 
 /// Removes what an ended job has received and not published.
-async fn discard(app: &App, job: Job) -> Result<Job, Refusal> {
+async fn discard(app: &App, job: Job) -> Result<(Job, Option<Did>), Refusal> {
     let id = job.job_id;
     let bytes = app.operations.discard_partial(&job).await?;
     tracing::info!(job.id = %id, discarded.bytes = bytes, "discarded what was received");
     let discarded = app.registry.partial_discarded(id).await?;
-    Ok(discarded.unwrap_or(job))
+    let did = (bytes > 0).then(|| Did::new("job.discard", &id, format!("{bytes} bytes")));
+    Ok((discarded.unwrap_or(job), did))
 }

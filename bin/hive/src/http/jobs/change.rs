@@ -11,7 +11,7 @@ use hive_api::{ChangeJob, Job, JobId};
 use super::{InPath, PATH, no_such_job, unchanged};
 use crate::http::{
     app::App,
-    auth::Caller,
+    asker::{Asker, Did},
     json::{receive, strict},
     openapi::refusals::{OfBody, OfName, OfRegistry, OfState},
     problems::Refusal,
@@ -40,7 +40,7 @@ const HINT: &str = "keeper job list shows which jobs run and wait";
 )]
 pub(super) async fn change(
     State(app): State<Arc<App>>,
-    Extension(Caller(caller)): Extension<Caller>,
+    Extension(asker): Extension<Asker>,
     InPath(id): InPath,
     request: Request,
 ) -> Result<Json<Job>, Refusal> {
@@ -49,10 +49,21 @@ pub(super) async fn change(
     let change: ChangeJob = strict::typed(&strict::parse(&text)?).map_err(Refusal::invalid)?;
     let limit = change.limit_bytes_per_second;
     rate_limit::check(limit)?;
-    let changed = app.registry.change(id, change).await;
-    let job = changed
-        .map_err(|error| unchanged(id, error, REASON, HINT))?
-        .ok_or_else(no_such_job)?;
+    let caller = asker.caller.name.clone();
+    let changing = Arc::clone(&app);
+    let job = asker.change(&app, async move {
+        let changed = changing.registry.change(id, change).await;
+        let job = changed
+            .map_err(|error| unchanged(id, error, REASON, HINT))?
+            .ok_or_else(no_such_job)?;
+        let outcome = match limit {
+            Some(bytes) => format!("limit {bytes} bytes a second"),
+            None => "no limit".to_owned(),
+        };
+        let did = Did::new("job.change", &id, outcome);
+        Ok((job, Some(did)))
+    });
+    let job = job.await?;
     tracing::info!(job.id = %id, job.limit_bytes_per_second = limit, caller, "changed");
     Ok(Json(job))
 }

@@ -9,12 +9,14 @@ use http::Uri;
 use super::{InPath, no_such_job, take_wait, unchanged, wait_for};
 use crate::http::{
     app::App,
-    auth::Caller,
+    asker::{Asker, Did},
     openapi::refusals::{OfName, OfRegistry, OfState},
     problems::Refusal,
     query::Query,
 };
 
+/// What a pause brings a job to.
+const PAUSED: [JobState; 2] = [JobState::Pausing, JobState::Paused];
 const REASON: &str = "a job can be paused until it is cancelled or publishes what it has received";
 const HINT: &str = "keeper job list shows which jobs run and wait";
 
@@ -39,17 +41,25 @@ const HINT: &str = "keeper job list shows which jobs run and wait";
 )]
 pub(super) async fn pause(
     State(app): State<Arc<App>>,
-    Extension(Caller(caller)): Extension<Caller>,
+    Extension(asker): Extension<Asker>,
     InPath(id): InPath,
     uri: Uri,
 ) -> Result<Json<Job>, Refusal> {
     let mut query = Query::of(&uri)?;
     let wait = take_wait(&mut query)?;
     query.finish()?;
-    let paused = app.registry.pause(id).await;
-    let job = paused
-        .map_err(|error| unchanged(id, error, REASON, HINT))?
-        .ok_or_else(no_such_job)?;
+    let caller = asker.caller.name.clone();
+    let changing = Arc::clone(&app);
+    let job = asker.change(&app, async move {
+        let before = changing.registry.get(id).await.ok().flatten();
+        let paused = changing.registry.pause(id).await;
+        let job = paused
+            .map_err(|error| unchanged(id, error, REASON, HINT))?
+            .ok_or_else(no_such_job)?;
+        let did = Did::moved("job.pause", before.as_ref(), &job, PAUSED);
+        Ok((job, did))
+    });
+    let job = job.await?;
     tracing::info!(job.id = %id, job.state = job.state.as_str(), caller, "pause asked for");
     let is_pausing = job.state == Open::Known(JobState::Pausing);
     match wait.filter(|_| is_pausing) {

@@ -10,7 +10,7 @@ use job_registry::ChangeError;
 use super::{InPath, no_such_job, unchanged};
 use crate::http::{
     app::App,
-    auth::Caller,
+    asker::{Asker, Did},
     openapi::refusals::{OfName, OfRegistry, OfState},
     problems::Refusal,
     query::Query,
@@ -34,18 +34,25 @@ const REASON: &str = "only a paused job can be resumed";
 )]
 pub(super) async fn resume(
     State(app): State<Arc<App>>,
-    Extension(Caller(caller)): Extension<Caller>,
+    Extension(asker): Extension<Asker>,
     InPath(id): InPath,
     uri: Uri,
 ) -> Result<Json<Job>, Refusal> {
     Query::of(&uri)?.finish()?;
-    let resumed = app.registry.resume(id).await;
-    let job = resumed
-        .map_err(|error| {
-            let hint = way_on(id, &error);
-            unchanged(id, error, REASON, &hint)
-        })?
-        .ok_or_else(no_such_job)?;
+    let caller = asker.caller.name.clone();
+    let changing = Arc::clone(&app);
+    let job = asker.change(&app, async move {
+        let resumed = changing.registry.resume(id).await;
+        let job = resumed
+            .map_err(|error| {
+                let hint = way_on(id, &error);
+                unchanged(id, error, REASON, &hint)
+            })?
+            .ok_or_else(no_such_job)?;
+        let did = Did::of_job("job.resume", &job);
+        Ok((job, Some(did)))
+    });
+    let job = job.await?;
     tracing::info!(job.id = %id, job.state = job.state.as_str(), caller, "resumed");
     Ok(Json(job))
 }

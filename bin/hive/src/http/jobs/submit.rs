@@ -13,7 +13,7 @@ use job_registry::{Submission, SubmitError};
 
 use crate::http::{
     app::App,
-    auth::Caller,
+    asker::{Asker, Did},
     openapi::refusals::{OfBody, OfKey, OfRegistry},
     problems::Refusal,
     query::Query,
@@ -66,7 +66,7 @@ const LONGEST_KEY: usize = 255;
 )]
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
-    Extension(Caller(caller)): Extension<Caller>,
+    Extension(asker): Extension<Asker>,
     request: Request,
 ) -> Result<Response, Refusal> {
     Query::of(request.uri())?.finish()?;
@@ -74,10 +74,19 @@ pub(super) async fn submit(
     let body = submission::read(&app, request).await?;
     let submission = Submission {
         request: body,
-        submitted_by: caller.to_owned(),
+        submitted_by: asker.caller.name.clone(),
         idempotency_key,
     };
-    let submitted = app.registry.submit(submission).await.map_err(refusal)?;
+    let caller = asker.caller.name.clone();
+    let submitting = Arc::clone(&app);
+    let submitted = asker.change(&app, async move {
+        let submitted = submitting.registry.submit(submission).await;
+        let submitted = submitted.map_err(refusal)?;
+        let is_new = !submitted.replayed;
+        let did = is_new.then(|| Did::of_job("job.submit", &submitted.job));
+        Ok((submitted, did))
+    });
+    let submitted = submitted.await?;
     let job = submitted.job;
     tracing::info!(
         job.id = %job.job_id,

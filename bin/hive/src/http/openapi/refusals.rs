@@ -99,6 +99,14 @@ refusals! {
         UpstreamAuth, UpstreamRateLimited, UpstreamDns, UpstreamConnect, UpstreamTls, UpstreamHttp, BadUpstream,
         TooManyRedirects, ProxyError, Offline, UpstreamTimeout, IoError,
     ];
+    /// Of a route that makes a token.
+    OfTokens = [NameTaken, InsufficientStorage];
+    /// Of a route that ends a token.
+    OfTokensChange = [InsufficientStorage];
+    /// Of a route that makes a pairing code.
+    OfCodes = [PairingUnavailable];
+    /// Of a pairing code.
+    OfCode = [PairingRefused, TooManyFailures, InsufficientStorage];
     /// Of a question that goes on to the Hub.
     OfHub = [
         SelectorNotFound, UpstreamNotFound, IncompleteShards, UpstreamChanged, UnsupportedFormat, UnsafeRemoteName,

@@ -17,7 +17,7 @@ type Schemas = BTreeMap<String, RefOr<Schema>>;
 pub(super) fn close_request_bodies(description: &mut OpenApi) {
     let mut bodies = Vec::new();
     for item in description.paths.paths.values_mut() {
-        for operation in operations(item) {
+        for (_, operation) in operations(item) {
             let Some(RefOr::T(body)) = &operation.request_body else {
                 continue;
             };

@@ -6,9 +6,10 @@ use hive_api::{Job, JobState, Open, Phase};
 use hive_client::CancelJob;
 use tokio::time::Instant;
 
-use super::{Done, act_on_each};
+use super::{Done, act_on_each, may_act_on};
 use crate::{
     app::App,
+    args::OthersArguments,
     exit_code::{self, Ending},
     failure::Failure,
     hives::Hive,
@@ -23,9 +24,13 @@ pub(in crate::commands) async fn run(
     app: &App,
     names: &[String],
     discard_partial: bool,
+    others: OthersArguments,
 ) -> Result<Ending, Failure> {
     let hive = app.hive_of_jobs(names).await?;
     let jobs = job_reference::resolve_all(app, &hive, names).await?;
+    if !may_act_on(app, &hive, &jobs, others).await? {
+        return Ok(Ending::DONE);
+    }
     let how = CancelJob {
         wait: Some(WAIT),
         discard_partial,

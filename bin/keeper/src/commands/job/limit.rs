@@ -2,15 +2,22 @@
 
 use hive_api::{ChangeJob, Job, RateLimit};
 
-use crate::{app::App, exit_code::Ending, failure::Failure, job_reference, ui::Tone};
+use super::may_act_on;
+use crate::{
+    app::App, args::OthersArguments, exit_code::Ending, failure::Failure, job_reference, ui::Tone,
+};
 
 pub(in crate::commands) async fn run(
     app: &App,
     name: &str,
     rate: RateLimit,
+    others: OthersArguments,
 ) -> Result<Ending, Failure> {
     let hive = app.hive_of_jobs(&[name]).await?;
     let job = job_reference::resolve(app, &hive, name).await?;
+    if !may_act_on(app, &hive, std::slice::from_ref(&job), others).await? {
+        return Ok(Ending::DONE);
+    }
     let change = ChangeJob {
         limit_bytes_per_second: rate.bytes_per_second(),
     };

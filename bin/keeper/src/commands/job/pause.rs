@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use hive_api::{Job, JobState, Open};
 
-use super::{Done, act_on_each};
+use super::{Done, act_on_each, may_act_on};
 use crate::{
     app::App,
+    args::OthersArguments,
     exit_code::{self, Ending},
     failure::Failure,
     hives::Hive,
@@ -17,9 +18,16 @@ use crate::{
 /// How long the work of the job may take to its end.
 const WAIT: Duration = Duration::from_secs(5);
 
-pub(in crate::commands) async fn run(app: &App, names: &[String]) -> Result<Ending, Failure> {
+pub(in crate::commands) async fn run(
+    app: &App,
+    names: &[String],
+    others: OthersArguments,
+) -> Result<Ending, Failure> {
     let hive = app.hive_of_jobs(names).await?;
     let jobs = job_reference::resolve_all(app, &hive, names).await?;
+    if !may_act_on(app, &hive, &jobs, others).await? {
+        return Ok(Ending::DONE);
+    }
     let pause = async |before: &Job| {
         let job = hive.client.pause(before.job_id, Some(WAIT)).await?;
         Ok(Done {

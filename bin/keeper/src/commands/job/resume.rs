@@ -2,18 +2,26 @@
 
 use hive_api::Job;
 
-use super::{Done, act_on_each};
+use super::{Done, act_on_each, may_act_on};
 use crate::{
     app::App,
+    args::OthersArguments,
     exit_code::{self, Ending},
     failure::Failure,
     hives::Hive,
     job_reference,
 };
 
-pub(in crate::commands) async fn run(app: &App, names: &[String]) -> Result<Ending, Failure> {
+pub(in crate::commands) async fn run(
+    app: &App,
+    names: &[String],
+    others: OthersArguments,
+) -> Result<Ending, Failure> {
     let hive = app.hive_of_jobs(names).await?;
     let jobs = job_reference::resolve_all(app, &hive, names).await?;
+    if !may_act_on(app, &hive, &jobs, others).await? {
+        return Ok(Ending::DONE);
+    }
     let resume = async |before: &Job| {
         let job = hive.client.resume(before.job_id).await?;
         Ok(Done {

@@ -18,7 +18,7 @@ pub(in crate::commands) async fn run(
     let failed = |error| Failure::of_client(&hive, &error);
     if !arguments.yes {
         let models = hive.client.model(repo, revision).await.map_err(failed)?;
-        if !confirm(app, &question(&hive, &arguments.model, &models)).await? {
+        if !confirm(app, &question(&hive, &arguments.model, &models), "--yes").await? {
             app.printer.story("Nothing was removed");
             return Ok(Ending::DONE);
         }
