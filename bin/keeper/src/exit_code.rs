@@ -191,13 +191,20 @@ mod tests {
                 "unauthenticated",
                 "forbidden",
                 "host_not_allowed",
-                "origin_not_allowed"
+                "origin_not_allowed",
+                "pairing_refused"
             ]
         );
         assert_eq!(with(NOT_FOUND), ["not_found"]);
         assert_eq!(
             with(REFUSED),
-            ["wrong_state", "model_in_use", "idempotency_key_reuse"]
+            [
+                "wrong_state",
+                "model_in_use",
+                "name_taken",
+                "pairing_unavailable",
+                "idempotency_key_reuse"
+            ]
         );
         assert!(with(FAILED).contains(&"upstream_auth"));
         assert!(with(FAILED).contains(&"selector_not_found"));

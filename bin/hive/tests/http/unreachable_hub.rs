@@ -26,7 +26,8 @@ async fn d31_a_hive_without_its_hub_starts_lists_and_says_what_its_jobs_wait_for
     while !waits || code.is_none() {
         let frame = events.next().await.unwrap();
         match frame.event.as_str() {
-            "phase" => waits |= frame.data["phase"] == "waiting_for_network",
+            // It may wait already when we begin to follow it.
+            "snapshot" | "phase" => waits |= frame.data["phase"] == "waiting_for_network",
             "log" => code = frame.data["code"].as_str().map(str::to_owned).or(code),
             _ => {}
         }

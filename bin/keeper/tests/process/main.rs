@@ -168,3 +168,25 @@ async fn control_characters_of_a_hostile_hive_reach_neither_stream() {
     assert!(!is_harmful(&stderr), "{stderr:?}");
     assert!(stdout.starts_with("/hub/\u{fffd}]0;owned"), "{stdout:?}");
 }
+
+#[tokio::test]
+async fn a_job_of_another_is_acted_on_only_when_told_so() {
+    let hive = PlayedHive::start().await;
+    let id = job().job_id.to_string();
+    for command in [
+        &["job", "cancel", &id][..],
+        &["job", "pause", &id],
+        &["job", "resume", &id],
+        &["job", "limit", &id, "20MB"],
+    ] {
+        let (_, said) = Keeper::start(&hive, command).output().await;
+        assert!(said.contains("9f3c41 was submitted by local"), "{said}");
+        assert!(said.contains("add --force"), "{said}");
+    }
+    for change in ["DELETE", "POST", "PATCH"] {
+        assert!(!hive.was_asked(change), "{change}");
+    }
+    let keeper = Keeper::start(&hive, &["job", "cancel", &id, "--force"]);
+    hive.asked("DELETE /v1/jobs/").await;
+    keeper.ended().await;
+}

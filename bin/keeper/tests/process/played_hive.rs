@@ -51,6 +51,7 @@ impl PlayedHive {
             requests: Arc::new(watch::Sender::new(Vec::new())),
         };
         let router = Router::new()
+            .route("/v1/hive", get(hive))
             .route("/v1/jobs", post(submit))
             .route("/v1/jobs/{id}", get(show).delete(show))
             .route("/v1/jobs/{id}/events", get(events))
@@ -122,6 +123,11 @@ async fn note(State(stage): State<Stage>, request: Request, next: Next) -> Respo
     let line = format!("{} {} {key}", request.method(), request.uri());
     stage.requests.send_modify(|all| all.push(line));
     next.run(request).await
+}
+
+/// The documentation's example: who asks it is called `laptop`.
+async fn hive() -> &'static str {
+    include_str!("../../../../docs/api/hive_info.json")
 }
 
 async fn submit(State(stage): State<Stage>) -> Response {
