@@ -71,6 +71,7 @@ impl Facts {
             proxy: self.proxy.clone(),
             ca_file: self.ca_file.clone(),
             listen: self.listen.iter().map(ToString::to_string).collect(),
+            tls: None,
             connections: self.connections,
             limit_bytes_per_second: self.rate_limit.bytes_per_second(),
             running_jobs: counts.running,

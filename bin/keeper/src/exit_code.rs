@@ -81,11 +81,15 @@ pub(crate) const fn of_failed_job(retryable: bool) -> u8 {
 /// The code of a request that a hive or its way there refused.
 pub(crate) fn of_client_error(error: &ClientError) -> u8 {
     match error {
-        ClientError::BadAddress { .. } => USAGE,
+        ClientError::BadAddress { .. } | ClientError::BadCaFile { .. } => USAGE,
         ClientError::Unreachable { .. }
+        | ClientError::NotTls { .. }
         | ClientError::AnswerLost { .. }
         | ClientError::TimedOut { .. } => UNREACHABLE,
-        ClientError::Unauthorized(_) => UNAUTHORISED,
+        // A certificate that is not the right one does not become it: a person has to look.
+        ClientError::Unauthorized(_)
+        | ClientError::AnotherCertificate { .. }
+        | ClientError::UntrustedCertificate { .. } => UNAUTHORISED,
         ClientError::Problem(problem) => of_problem(problem),
         ClientError::Protocol { .. } => FAILED,
     }
@@ -99,6 +103,7 @@ pub(crate) fn of_problem(problem: &Problem) -> u8 {
     match code {
         ProblemCode::MalformedJson
         | ProblemCode::MalformedHeader
+        | ProblemCode::HttpsRequired
         | ProblemCode::MethodNotAllowed
         | ProblemCode::PayloadTooLarge
         | ProblemCode::UnsupportedMediaType
@@ -179,6 +184,7 @@ mod tests {
             [
                 "malformed_json",
                 "malformed_header",
+                "https_required",
                 "method_not_allowed",
                 "payload_too_large",
                 "unsupported_media_type",

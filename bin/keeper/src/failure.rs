@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use hive_api::{Open, Problem, ProblemCode};
-use hive_client::ClientError;
+use hive_client::{CertificateProblem, ClientError};
 
 use crate::{
     exit_code,
@@ -76,6 +76,29 @@ impl Failure {
                 error.to_string(),
                 "give an address such as https://gpu1:7835",
             ),
+            ClientError::BadCaFile { .. } => {
+                Self::usage(error.to_string(), "name a PEM file with certificates")
+            }
+            ClientError::AnotherCertificate { pinned, shown, .. } => Self::new(
+                exit,
+                "another_certificate",
+                error.to_string(),
+                "if it was renewed there, pair anew: hive pair on that machine prints the line; if not, somebody \
+                 stands between, and nothing was sent",
+            )
+            .because(Some(format!("pinned {pinned}, shown {shown}"))),
+            ClientError::UntrustedCertificate { problem, .. } => Self::new(
+                exit,
+                "untrusted_certificate",
+                error.to_string(),
+                remedy_of_certificate(problem),
+            ),
+            ClientError::NotTls { .. } => Self::new(
+                exit,
+                "not_tls",
+                error.to_string(),
+                "start it there with hive serve --tls-self-signed, or check the port",
+            ),
             ClientError::Unreachable { .. }
             | ClientError::AnswerLost { .. }
             | ClientError::TimedOut { .. } => unreachable(error.to_string()),
@@ -110,6 +133,23 @@ impl Failure {
             let tone = if number == 0 { Tone::Bad } else { Tone::Plain };
             printer.must_know(tone, line);
         }
+    }
+}
+
+/// What to do about a certificate that is not accepted.
+fn remedy_of_certificate(problem: &CertificateProblem) -> &'static str {
+    match problem {
+        CertificateProblem::UnknownIssuer | CertificateProblem::BadSignature => {
+            "pin it (--pin, KEEPER_PIN: the log of hive serve shows its fingerprint), or name its authority's file \
+             in KEEPER_CA_FILE"
+        }
+        CertificateProblem::WrongName => {
+            "use a name that the certificate has, or pin it (--pin, KEEPER_PIN)"
+        }
+        CertificateProblem::Expired | CertificateProblem::NotYetValid => {
+            "renew it there and send hive a SIGHUP, or pin it (--pin, KEEPER_PIN)"
+        }
+        CertificateProblem::Other(_) => "look at the certificate, or pin it (--pin, KEEPER_PIN)",
     }
 }
 

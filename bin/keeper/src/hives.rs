@@ -1,12 +1,12 @@
 //! Which hive a command talks to, and the way there.
 
+mod address;
 mod config;
 
 use std::ffi::OsString;
 
-use hive_client::{Endpoint, HiveClient, HttpEndpoint};
+use hive_client::{ClientError, Endpoint, HiveClient, HttpEndpoint, Trust};
 use secrecy::SecretString;
-use url::Url;
 
 pub(crate) use self::config::{Config, LastJob};
 use crate::failure::Failure;
@@ -50,11 +50,14 @@ pub(crate) struct Hive {
 impl Hive {
     /// A hive behind this endpoint.
     pub(crate) fn connect(target: &Target, endpoint: &Endpoint) -> Result<Self, Failure> {
-        let client = HiveClient::connect(endpoint).map_err(|error| {
-            Failure::usage(
+        let client = HiveClient::connect(endpoint).map_err(|error| match error {
+            ClientError::BadCaFile { .. } => {
+                Failure::usage(error.to_string(), "name a PEM file with certificates")
+            }
+            _ => Failure::usage(
                 error.to_string(),
                 "give an address such as https://gpu1:7835",
-            )
+            ),
         })?;
         Ok(Self {
             name: target.name.clone(),
@@ -103,15 +106,13 @@ pub(crate) fn choose(
         (!token.is_empty()).then(|| SecretString::from(token))
     };
     if name.contains("://") {
-        let url = address(name)?;
+        let url = address::parse(name)?;
         let name = match (url.host_str(), url.port_or_known_default()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             _ => name.to_owned(),
         };
-        let place = Place::Remote(HttpEndpoint {
-            url,
-            token: token(),
-        });
+        let trust = address::trust(&url, variable)?;
+        let place = Place::Remote(address::endpoint(url, token(), trust, variable)?);
         return Ok(Target { name, flag, place });
     }
     let Some(known) = config.hive(name) else {
@@ -120,31 +121,14 @@ pub(crate) fn choose(
             config.known_hives(),
         ));
     };
-    let place = Place::Remote(HttpEndpoint {
-        url: address(&known.url)?,
-        token: known.token.clone().or_else(token),
-    });
+    let url = address::parse(&known.url)?;
+    let token = known.token.clone().or_else(token);
+    let place = Place::Remote(address::endpoint(url, token, Trust::SystemRoots, variable)?);
     Ok(Target {
         name: name.to_owned(),
         flag,
         place,
     })
-}
-
-fn address(text: &str) -> Result<Url, Failure> {
-    let refused = |reason: String| {
-        Failure::usage(
-            format!("`{text}` is not the address of a hive: {reason}"),
-            "give an address such as https://gpu1:7835",
-        )
-    };
-    let url = Url::parse(text).map_err(|error| refused(error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(refused(
-            "it begins with neither http:// nor https://".into(),
-        ));
-    }
-    Ok(url)
 }
 
 #[cfg(test)]

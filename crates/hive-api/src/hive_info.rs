@@ -1,9 +1,10 @@
 //! What a hive says about itself.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Caller;
+use crate::{Caller, Fingerprint};
 
 /// The answer of `GET /v1/hive`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -36,6 +37,9 @@ pub struct HiveInfo {
     pub ca_file: Option<String>,
     /// The TCP addresses it listens on besides its unix socket.
     pub listen: Vec<String>,
+    /// The certificate that it shows on these addresses, or null where they are plain HTTP.
+    #[serde(default)]
+    pub tls: Option<HiveTls>,
     /// The most connections that its downloads have open at once, all together.
     pub connections: u32,
     /// The most bytes a second that its downloads receive, all together, or null for no limit.
@@ -46,6 +50,17 @@ pub struct HiveInfo {
     pub queued_jobs: u32,
     /// Seconds since the start.
     pub uptime_seconds: u64,
+}
+
+/// The certificate of a hive that speaks TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HiveTls {
+    /// The fingerprint of the certificate, which a client can pin.
+    pub fingerprint: Fingerprint,
+    /// When the certificate ends.
+    pub not_after: Timestamp,
+    /// Whether the hive made it itself.
+    pub self_signed: bool,
 }
 
 /// The answer of `GET /readyz`; a hive that is not ready answers a problem.

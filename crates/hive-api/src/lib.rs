@@ -7,6 +7,7 @@
 mod access;
 mod dashboard;
 mod event;
+mod fingerprint;
 mod hive_info;
 mod hub_account;
 mod job;
@@ -26,8 +27,9 @@ pub use access::{
 };
 pub use dashboard::{HiveHeartbeat, JobsSnapshot};
 pub use event::{Event, Heartbeat, LogEvent, LogLevel, PhaseEvent, Snapshot, StateEvent};
-pub use hive_info::{HiveInfo, Ready};
+pub use hive_info::{HiveInfo, HiveTls, Ready};
 pub use hub_account::{HubAccount, SetHubToken};
+pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use job::{
     ChangeJob, HEARTBEAT_SECONDS, Job, JobId, JobLinks, JobList, JobResult, JobState,
     ModelDownloaded, ParseJobIdError, Phase, Priority, SubmitJob,

@@ -144,6 +144,8 @@ problem_codes! {
     MalformedJson = "malformed_json", 400, false, "Malformed JSON";
     /// A header is missing or cannot be read.
     MalformedHeader = "malformed_header", 400, false, "Malformed header";
+    /// The request came in plain HTTP to an address that speaks TLS.
+    HttpsRequired = "https_required", 400, false, "HTTPS required";
     /// No valid token came with the request.
     Unauthenticated = "unauthenticated", 401, false, "Not authenticated";
     /// The token does not reach that far.

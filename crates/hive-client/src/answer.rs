@@ -8,7 +8,7 @@ use hive_api::{Open, Problem, ProblemCode};
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use crate::ClientError;
+use crate::{ClientError, certificate};
 
 /// The largest answer that is read: a thousand jobs with all their figures are far below.
 pub(crate) const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -104,6 +104,9 @@ fn refuses_who_asks(status: StatusCode, problem: &Problem) -> bool {
 
 /// The error that a failed request means.
 pub(crate) fn transport(hive: &str, limit: Duration, error: reqwest::Error) -> ClientError {
+    if let Some(refusal) = certificate::refusal(hive, &error) {
+        return refusal;
+    }
     let hive = hive.to_owned();
     if error.is_connect() || error.is_builder() {
         let source = Box::new(error.without_url());

@@ -6,7 +6,7 @@ use reqwest::redirect;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::ClientError;
+use crate::{ClientError, Trust};
 
 /// A connection that takes longer will not come.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -31,6 +31,8 @@ pub struct HttpEndpoint {
     pub url: Url,
     /// The bearer token.
     pub token: Option<SecretString>,
+    /// What makes its certificate the right one; anything but the system's roots needs an https address.
+    pub trust: Trust,
 }
 
 impl Endpoint {
@@ -55,6 +57,14 @@ impl Endpoint {
         let mut base = Url::parse(&text).map_err(|error| bad_address(&error.to_string()))?;
         if !matches!(base.scheme(), "http" | "https") {
             return Err(bad_address("it begins with neither http:// nor https://"));
+        }
+        if let Self::Http(endpoint) = self
+            && base.scheme() == "http"
+            && endpoint.trust != Trust::SystemRoots
+        {
+            return Err(bad_address(
+                "it is not https, so no certificate of it can be checked",
+            ));
         }
         if base.host_str().is_none_or(str::is_empty) {
             return Err(bad_address("it names no host"));
@@ -82,7 +92,10 @@ impl Endpoint {
             .read_timeout(READ_LIMIT);
         let builder = match self {
             Self::UnixSocket(path) => builder.unix_socket(path.as_path()),
-            Self::Http(_) => builder.tcp_nodelay(true),
+            Self::Http(endpoint) => {
+                let builder = endpoint.trust.apply(&self.describe(), builder)?;
+                builder.tcp_nodelay(true)
+            }
         };
         builder.build().map_err(|error| ClientError::Protocol {
             hive: self.describe(),
@@ -110,13 +123,36 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use hive_api::Fingerprint;
+
     use super::*;
 
     fn base(url: &str) -> Result<String, ClientError> {
         let url = Url::parse(url).unwrap();
-        Endpoint::Http(HttpEndpoint { url, token: None })
-            .base()
-            .map(String::from)
+        base_trusting(url, Trust::SystemRoots)
+    }
+
+    fn base_trusting(url: Url, trust: Trust) -> Result<String, ClientError> {
+        let endpoint = HttpEndpoint {
+            url,
+            token: None,
+            trust,
+        };
+        Endpoint::Http(endpoint).base().map(String::from)
+    }
+
+    #[test]
+    fn a_pin_or_an_authority_without_tls_is_refused() {
+        let pin = Fingerprint::of_certificate(b"");
+        for trust in [Trust::Pin(pin), Trust::CaFile("ca.pem".into())] {
+            let at = |url: &str| base_trusting(Url::parse(url).unwrap(), trust.clone());
+            assert!(at("https://gpu1/").is_ok());
+            let refused = at("http://127.0.0.1:7835/");
+            assert!(
+                matches!(refused, Err(ClientError::BadAddress { .. })),
+                "{trust:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Why a request to a hive has no answer that one can use.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, path::PathBuf, time::Duration};
 
-use hive_api::Problem;
+use hive_api::{Fingerprint, Problem};
+
+use crate::CertificateProblem;
 
 /// A request to a hive failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,38 @@ pub enum ClientError {
         /// The limit of the whole answer.
         limit: Duration,
     },
+    /// The hive shows another certificate than the pinned one: it was renewed, or somebody stands between.
+    #[error("{hive} shows another certificate than the pinned one")]
+    AnotherCertificate {
+        /// Where the hive was looked for.
+        hive: String,
+        /// The certificate that was expected.
+        pinned: Fingerprint,
+        /// The certificate that came.
+        shown: Fingerprint,
+    },
+    /// The certificate of the hive is not accepted.
+    #[error("the certificate of {hive} is not accepted: {problem}")]
+    UntrustedCertificate {
+        /// Where the hive was looked for.
+        hive: String,
+        /// Why.
+        problem: CertificateProblem,
+    },
+    /// An https address where nothing speaks TLS.
+    #[error("what answers at {hive} does not speak TLS")]
+    NotTls {
+        /// Where the hive was looked for.
+        hive: String,
+    },
+    /// The file of trusted authorities cannot be used.
+    #[error("cannot use the certificates in {}: {reason}", path.display())]
+    BadCaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The hive does not accept who asks (401, 403).
     #[error("the hive refuses: {}", .0.detail)]
     Unauthorized(Box<Problem>),
@@ -66,6 +100,10 @@ impl ClientError {
             | Self::Unreachable { .. }
             | Self::AnswerLost { .. }
             | Self::TimedOut { .. }
+            | Self::AnotherCertificate { .. }
+            | Self::UntrustedCertificate { .. }
+            | Self::NotTls { .. }
+            | Self::BadCaFile { .. }
             | Self::Protocol { .. } => None,
         }
     }
@@ -81,6 +119,10 @@ impl ClientError {
             Self::AnswerLost { .. } | Self::TimedOut { .. } => true,
             Self::BadAddress { .. }
             | Self::Unreachable { .. }
+            | Self::AnotherCertificate { .. }
+            | Self::UntrustedCertificate { .. }
+            | Self::NotTls { .. }
+            | Self::BadCaFile { .. }
             | Self::Unauthorized(_)
             | Self::Problem(_)
             | Self::Protocol { .. } => false,

@@ -5,6 +5,7 @@
 //! in size, so that a hostile one cannot exhaust its client.
 
 mod answer;
+mod certificate;
 mod client;
 mod endpoint;
 mod error;
@@ -12,6 +13,7 @@ mod follow;
 mod log_start;
 mod submit;
 
+pub use certificate::{CertificateProblem, Trust};
 pub use client::{CancelJob, HiveClient, JobFilter};
 pub use endpoint::{Endpoint, HttpEndpoint};
 pub use error::ClientError;

@@ -14,7 +14,7 @@ mod watching;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use hive_api::JobId;
-use hive_client::{Endpoint, HiveClient, HttpEndpoint};
+use hive_client::{Endpoint, HiveClient, HttpEndpoint, Trust};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::SecretString;
 use url::Url;
@@ -83,6 +83,7 @@ async fn main() -> Result<()> {
     let client = HiveClient::connect(&Endpoint::Http(HttpEndpoint {
         url: arguments.url,
         token: Some(arguments.token),
+        trust: Trust::SystemRoots,
     }))?;
     let figures = match arguments.load {
         Load::Store {

@@ -64,6 +64,7 @@ mod tests {
             proxy: None,
             ca_file: None,
             listen: Vec::new(),
+            tls: None,
             connections: 16,
             limit_bytes_per_second: None,
             running_jobs: 0,

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     ClientError, HiveClient,
     answer::{self, ANSWER_BYTES_MAX},
+    certificate,
 };
 
 /// A connection that is made when its first frame is asked for.
@@ -140,8 +141,15 @@ impl Connection {
             Error::TimedOut => Stop::Lost(ConnectionLoss::Failed {
                 detail: "it timed out".to_owned(),
             }),
-            Error::HttpStream(error) => Stop::Lost(failed(error.as_ref())),
-            Error::Transport(error) => Stop::Lost(failed(error.inner())),
+            Error::HttpStream(error) => self.stop_of_connection(error.as_ref()),
+            Error::Transport(error) => self.stop_of_connection(error.inner()),
+        }
+    }
+
+    fn stop_of_connection(&self, error: &(dyn StdError + 'static)) -> Stop {
+        match certificate::refusal(&self.hive, error) {
+            Some(refusal) => Stop::Fatal(Box::new(refusal)),
+            None => Stop::Lost(failed(error)),
         }
     }
 }

@@ -5,6 +5,7 @@
     reason = "a failed unwrap is a failed test with its line"
 )]
 
+mod certificates;
 mod follow;
 mod hostile;
 mod requests;

@@ -6,7 +6,7 @@ use hive_api::{
     ChangeJob, JobState, ModelDownload, Operation, Priority, Problem, ProblemCode, SubmitJob,
 };
 use hive_client::{
-    CancelJob, ClientError, Endpoint, HiveClient, HttpEndpoint, IdempotencyKey, JobFilter,
+    CancelJob, ClientError, Endpoint, HiveClient, HttpEndpoint, IdempotencyKey, JobFilter, Trust,
 };
 use url::Url;
 use uuid::Uuid;
@@ -66,6 +66,7 @@ async fn a_hive_that_is_not_there_is_unreachable_at_once() {
         Endpoint::Http(HttpEndpoint {
             url: Url::parse("http://127.0.0.1:1").unwrap(),
             token: None,
+            trust: Trust::SystemRoots,
         }),
     ];
     for endpoint in nowhere {

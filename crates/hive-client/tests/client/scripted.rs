@@ -10,7 +10,7 @@ use hive_api::{
     Event, Job, JobId, JobLinks, JobState, ModelDownload, Open, Operation, Phase, Priority,
     Progress, Snapshot,
 };
-use hive_client::{Endpoint, HiveClient, HttpEndpoint};
+use hive_client::{Endpoint, HiveClient, HttpEndpoint, Trust};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, UnixListener},
@@ -47,6 +47,7 @@ impl ScriptedHive {
         let endpoint = Endpoint::Http(HttpEndpoint {
             url: Url::parse(&format!("http://{address}")).unwrap(),
             token: Some("the-token".to_owned().into()),
+            trust: Trust::SystemRoots,
         });
         let requests = Arc::<Mutex<Vec<String>>>::default();
         let mut tasks = JoinSet::new();

@@ -1,0 +1,151 @@
+//! A hive that is named by its address: what to trust there, and that no token goes over the network unencrypted.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use hive_client::{HttpEndpoint, Trust};
+use secrecy::SecretString;
+use url::{Host, Url};
+
+use crate::failure::Failure;
+
+/// Reads the address of a hive.
+pub(super) fn parse(text: &str) -> Result<Url, Failure> {
+    let refused = |reason: String| {
+        Failure::usage(
+            format!("`{text}` is not the address of a hive: {reason}"),
+            "give an address such as https://gpu1:7835",
+        )
+    };
+    let url = Url::parse(text).map_err(|error| refused(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(refused(
+            "it begins with neither http:// nor https://".into(),
+        ));
+    }
+    Ok(url)
+}
+
+/// The way to a hive; a token is not sent where everyone on the way could read it.
+pub(super) fn endpoint(
+    url: Url,
+    token: Option<SecretString>,
+    trust: Trust,
+    variable: &impl Fn(&str) -> Option<OsString>,
+) -> Result<HttpEndpoint, Failure> {
+    let is_allowed = || text(variable, "KEEPER_INSECURE_HTTP").as_deref() == Some("1");
+    if token.is_some() && url.scheme() == "http" && !is_this_machine(&url) && !is_allowed() {
+        return Err(Failure::usage(
+            format!("{url} is plain HTTP, and everyone on the way could read the token"),
+            "give an https address (hive serve --tls-self-signed), or set KEEPER_INSECURE_HTTP=1",
+        ));
+    }
+    Ok(HttpEndpoint { url, token, trust })
+}
+
+/// What the environment says to trust at an address that no file knows.
+pub(super) fn trust(
+    url: &Url,
+    variable: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Trust, Failure> {
+    if url.scheme() != "https" {
+        return Ok(Trust::SystemRoots);
+    }
+    match (
+        text(variable, "KEEPER_PIN"),
+        text(variable, "KEEPER_CA_FILE"),
+    ) {
+        (None, None) => Ok(Trust::SystemRoots),
+        (None, Some(path)) => Ok(Trust::CaFile(PathBuf::from(path))),
+        (Some(pin), None) => pin.parse().map(Trust::Pin).map_err(|error| {
+            Failure::usage(
+                format!("KEEPER_PIN is `{pin}`, and {error}"),
+                "the log of hive serve shows it",
+            )
+        }),
+        (Some(_), Some(_)) => Err(Failure::usage(
+            "KEEPER_PIN and KEEPER_CA_FILE are both set",
+            "a pin needs no authority: unset one of them",
+        )),
+    }
+}
+
+fn text(variable: &impl Fn(&str) -> Option<OsString>, name: &str) -> Option<String> {
+    let value = variable(name)?.to_string_lossy().into_owned();
+    (!value.is_empty()).then_some(value)
+}
+
+/// Whether what is sent to this address stays on this machine.
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hive_api::Fingerprint;
+
+    use super::*;
+    use crate::exit_code;
+
+    fn variables<'a>(
+        pairs: &'a [(&'a str, &'a str)],
+    ) -> impl Fn(&str) -> Option<OsString> + use<'a> {
+        |name| {
+            let found = pairs.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| OsString::from(value))
+        }
+    }
+
+    fn reach(url: &str, token: Option<&str>, pairs: &[(&str, &str)]) -> Result<Trust, Failure> {
+        let url = parse(url).unwrap();
+        let trust = trust(&url, &variables(pairs))?;
+        let token = token.map(|token| SecretString::from(token.to_owned()));
+        endpoint(url, token, trust, &variables(pairs)).map(|endpoint| endpoint.trust)
+    }
+
+    #[test]
+    fn no_token_goes_over_the_network_in_plain_http_unless_told_so_in_so_many_words() {
+        for url in [
+            "http://gpu1:7835",
+            "http://192.168.1.20",
+            "http://localhost.evil/",
+        ] {
+            let refused = reach(url, Some("secret"), &[]).unwrap_err();
+            assert_eq!(refused.exit, exit_code::USAGE, "{url}");
+            assert!(!format!("{refused:?}").contains("secret"));
+            assert!(reach(url, Some("secret"), &[("KEEPER_INSECURE_HTTP", "0")]).is_err());
+            assert!(reach(url, Some("secret"), &[("KEEPER_INSECURE_HTTP", "1")]).is_ok());
+            assert!(reach(url, None, &[]).is_ok());
+        }
+        for url in [
+            "http://127.0.0.1:7835",
+            "http://localhost:7835",
+            "http://[::1]:7835",
+            "http://[::ffff:127.0.0.1]",
+            "https://gpu1:7835",
+        ] {
+            assert!(reach(url, Some("secret"), &[]).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_environment_says_what_to_trust_at_an_https_address() {
+        let pin = Fingerprint::of_certificate(b"");
+        let text = pin.to_string();
+        let by_pin = [("KEEPER_PIN", text.as_str())];
+        let by_file = [("KEEPER_CA_FILE", "/etc/ca.pem")];
+        let at = |pairs: &[(&str, &str)]| reach("https://gpu1:7835", None, pairs);
+        assert_eq!(at(&[]).unwrap(), Trust::SystemRoots);
+        assert_eq!(at(&by_pin).unwrap(), Trust::Pin(pin));
+        assert_eq!(at(&by_file).unwrap(), Trust::CaFile("/etc/ca.pem".into()));
+        for bad in [&[by_pin[0], by_file[0]][..], &[("KEEPER_PIN", "sha256:1")]] {
+            assert_eq!(at(bad).unwrap_err().exit, exit_code::USAGE);
+        }
+        let plain = reach("http://127.0.0.1:7835", None, &by_pin).unwrap();
+        assert_eq!(plain, Trust::SystemRoots);
+    }
+}
