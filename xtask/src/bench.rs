@@ -2,6 +2,7 @@
 
 mod download;
 mod figures;
+mod flood;
 mod jobs;
 mod latency;
 mod report;
@@ -21,6 +22,8 @@ pub(crate) enum What {
     },
     /// How fast a verified download is beside curl, aria2c and `hf`, at which cost
     Download(download::Options),
+    /// How a hive bears strangers who begin and never finish
+    Flood(flood::Options),
     /// How a hive bears many jobs and many watchers, and how still it is with none
     Jobs(jobs::Options),
 }
@@ -30,6 +33,7 @@ pub(crate) async fn run(what: What) -> Result<ExitCode> {
     match what {
         What::Latency { runs } => latency::run(runs).await,
         What::Download(options) => download::run(options).await,
+        What::Flood(options) => flood::run(&options).await,
         What::Jobs(options) => jobs::run(&options).await,
     }
 }

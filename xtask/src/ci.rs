@@ -54,6 +54,10 @@ pub(crate) fn run() -> Result<ExitCode> {
     )?;
     step("the service", cargo().args(["xtask", "service"]))?;
     step("reverse proxies", cargo().args(["xtask", "proxies"]))?;
+    step(
+        "connections that never finish what they begin",
+        cargo().args(["xtask", "bench", "flood", "--quick"]),
+    )?;
     step("faults of the machine", cargo().args(["xtask", "faults"]))?;
     step(
         "readers of bytes from elsewhere",

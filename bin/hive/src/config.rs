@@ -5,6 +5,7 @@
 mod connections;
 mod hub;
 mod settings;
+mod tls;
 
 use std::{
     ffi::OsString,
@@ -22,6 +23,7 @@ use jiff::SignedDuration;
 use model_provisioner::{EnvironmentError, store_root};
 use settings::Layer;
 pub use settings::Settings;
+pub use tls::{NamedFile, TlsConfig};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Serve;
@@ -51,6 +53,8 @@ pub struct Config {
     pub state: StateFolder,
     /// The TCP addresses to listen on besides the unix socket.
     pub listen: Vec<SocketAddr>,
+    /// The certificate of these addresses; none where they are plain HTTP.
+    pub tls: Option<TlsConfig>,
     /// Host names to accept besides IP literals, `localhost` and the machine's own, in lower case.
     pub allow_hosts: Vec<String>,
     /// Jobs that run at once.
@@ -104,13 +108,30 @@ pub enum ConfigError {
     /// An address that other machines reach, without TLS.
     #[error(
         "`{key}` is `{address}`, which other machines reach, and without TLS everyone on the way can read the \
-         token: listen on 127.0.0.1 and forward it with ssh, or add `--insecure-http`"
+         token: add `--tls-self-signed` or a certificate (`--tls-cert`, `--tls-key`), listen on 127.0.0.1 and forward \
+         it with ssh, or add `--insecure-http`"
     )]
     BeyondLoopback {
         /// The key as it was written.
         key: String,
         /// The address.
         address: SocketAddr,
+    },
+    /// Two settings that cannot both be meant.
+    #[error("`{one}` and `{other}` contradict each other: leave one of them out")]
+    Contradiction {
+        /// A key as it was written.
+        one: String,
+        /// Another.
+        other: String,
+    },
+    /// A certificate without a key, or a key without a certificate.
+    #[error(
+        "`{given}` is given alone: a certificate (`--tls-cert`) and its key (`--tls-key`) go together"
+    )]
+    OtherHalfMissing {
+        /// The key as it was written.
+        given: String,
     },
     /// `hive.toml` has an unknown key or a value of another type.
     #[error("{}{}: {message}", path.display(), key.as_ref().map(|key| format!(", `{key}`")).unwrap_or_default())]
@@ -169,6 +190,7 @@ impl Config {
         let layers = Layers(layers);
         Ok(Self {
             state: local_state_folder(environment)?,
+            tls: layers.tls()?,
             listen: layers.listen()?,
             allow_hosts: layers.allow_hosts()?,
             max_jobs: layers
@@ -244,10 +266,15 @@ impl Layers {
             .find_map(|(layer, settings)| Some((layer.key(name), read(settings)?)))
     }
 
+    /// The key of a switch that is on.
+    fn said(&self, name: &str, read: impl Fn(&Settings) -> Option<bool>) -> Option<String> {
+        let (key, is_on) = self.first(name, read)?;
+        is_on.then_some(key)
+    }
+
     fn listen(&self) -> Result<Vec<SocketAddr>, ConfigError> {
-        let insecure_http = self
-            .first("insecure_http", |layer| layer.insecure_http)
-            .is_some_and(|(_, value)| value);
+        let insecure_http = self.said("insecure_http", |layer| layer.insecure_http);
+        let may_leave = insecure_http.is_some() || self.tls()?.is_some();
         let Some((key, texts)) = self.first("listen", |layer| layer.listen.clone()) else {
             return Ok(Vec::new());
         };
@@ -258,7 +285,7 @@ impl Layers {
                     let expected = "an IP address with a port, such as `127.0.0.1:7835`";
                     return Err(ConfigError::invalid(&key, text, expected));
                 };
-                if address.ip().is_loopback() || insecure_http {
+                if address.ip().to_canonical().is_loopback() || may_leave {
                     Ok(address)
                 } else {
                     let key = key.clone();

@@ -6,7 +6,7 @@ use job_registry::OpenError;
 
 use crate::{
     access::AccessError, config::ConfigError, listen::ListenError, local_token::LocalTokenError,
-    serve::StartError, service::ServiceError, state_folder::StateFolderError,
+    serve::StartError, service::ServiceError, state_folder::StateFolderError, tls::TlsError,
 };
 
 /// Ended as asked.
@@ -37,6 +37,9 @@ pub enum Failure {
     /// The tokens or the audit log cannot be used.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// It has no certificate to show.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// It cannot listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -84,7 +87,9 @@ impl Failure {
     /// The code the process ends with.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::LocalToken(_) | Self::Access(_) => BAD_CONFIGURATION,
+            Self::Config(_) | Self::LocalToken(_) | Self::Access(_) | Self::Tls(_) => {
+                BAD_CONFIGURATION
+            }
             Self::StateFolder(error) => match error {
                 StateFolderError::Owned { .. } => STATE_FOLDER_OWNED,
                 StateFolderError::NotAFolder { .. }

@@ -3,14 +3,15 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
 };
 
-use hive_api::{Caller, HiveInfo, RateLimit};
+use hive_api::{Caller, Fingerprint, HiveInfo, RateLimit};
 use jiff::Timestamp;
 use job_registry::JobCounts;
 use tokio::time::Instant;
 
-use crate::operations::KINDS;
+use crate::{operations::KINDS, tls::Tls};
 
 /// Why nobody can pair with this hive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,8 +39,7 @@ pub(crate) struct Facts {
     pub(crate) proxy: Option<String>,
     pub(crate) ca_file: Option<String>,
     pub(crate) listen: Vec<SocketAddr>,
-    /// The sha256 of the certificate, `sha256:` and 64 hexadecimal digits; none without TLS.
-    pub(crate) certificate_pin: Option<String>,
+    pub(crate) tls: Option<Arc<Tls>>,
     /// The most connections of its downloads, all together.
     pub(crate) connections: u32,
     /// The most that its downloads receive, all together.
@@ -71,7 +71,7 @@ impl Facts {
             proxy: self.proxy.clone(),
             ca_file: self.ca_file.clone(),
             listen: self.listen.iter().map(ToString::to_string).collect(),
-            tls: None,
+            tls: self.tls.as_ref().map(|tls| tls.info()),
             connections: self.connections,
             limit_bytes_per_second: self.rate_limit.bytes_per_second(),
             running_jobs: counts.running,
@@ -82,37 +82,19 @@ impl Facts {
 
     /// Where one who pairs reaches this hive: with TLS from other machines, without it from this one alone.
     pub(crate) fn pairing_url(&self) -> Result<String, NoPairingAddress> {
-        let is_encrypted = self.certificate_pin.is_some();
-        let reaches_out = |address: &&SocketAddr| !address.ip().is_loopback();
-        let reaches_itself =
-            |address: &&SocketAddr| address.ip().is_loopback() || address.ip().is_unspecified();
-        if self.listen.is_empty() {
-            return Err(NoPairingAddress::NotListening);
-        }
-        if !is_encrypted {
-            let found = self.listen.iter().find(reaches_itself);
-            let address = found.ok_or(NoPairingAddress::Unencrypted)?;
-            let host = match address.ip() {
-                IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-                ip => ip,
-            };
-            return Ok(format!("http://{}", SocketAddr::new(host, address.port())));
-        }
-        let found = self.listen.iter().find(reaches_out);
-        let address = found
-            .or(self.listen.first())
-            .ok_or(NoPairingAddress::NotListening)?;
-        Ok(if address.ip().is_unspecified() {
-            format!("https://{}:{}", self.machine, address.port())
-        } else {
-            format!("https://{address}")
-        })
+        pairing_url(&self.machine, &self.listen, self.tls.is_some())
+    }
+
+    /// What one who pairs pins: a certificate that no authority vouches for. One of an authority may be renewed.
+    pub(crate) fn pin(&self) -> Option<Fingerprint> {
+        let tls = self.tls.as_ref()?.info();
+        tls.self_signed.then_some(tls.fingerprint)
     }
 
     /// The first line of a hive's log.
     pub(crate) fn log(&self) {
         let listen: Vec<String> = self.listen.iter().map(ToString::to_string).collect();
+        let fingerprint = self.tls.as_ref().map(|tls| tls.info().fingerprint);
         tracing::info!(
             hive.version = env!("CARGO_PKG_VERSION"),
             hive.pid = std::process::id(),
@@ -126,49 +108,67 @@ impl Facts {
             downloads.connections = self.connections,
             downloads.rate_limit = %self.rate_limit,
             http.listen = listen.join(" "),
+            tls.fingerprint = fingerprint.map(tracing::field::display),
             "serving"
         );
     }
+}
+
+fn pairing_url(
+    machine: &str,
+    listen: &[SocketAddr],
+    is_encrypted: bool,
+) -> Result<String, NoPairingAddress> {
+    let reaches_out = |address: &&SocketAddr| !address.ip().is_loopback();
+    let reaches_itself =
+        |address: &&SocketAddr| address.ip().is_loopback() || address.ip().is_unspecified();
+    if listen.is_empty() {
+        return Err(NoPairingAddress::NotListening);
+    }
+    if !is_encrypted {
+        let found = listen.iter().find(reaches_itself);
+        let address = found.ok_or(NoPairingAddress::Unencrypted)?;
+        let host = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        return Ok(format!("http://{}", SocketAddr::new(host, address.port())));
+    }
+    let found = listen.iter().find(reaches_out);
+    let address = found
+        .or(listen.first())
+        .ok_or(NoPairingAddress::NotListening)?;
+    Ok(if address.ip().is_unspecified() {
+        format!("https://{}:{}", machine, address.port())
+    } else {
+        format!("https://{address}")
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn url(pin: Option<&str>, listen: &[&str]) -> Result<String, NoPairingAddress> {
-        let facts = Facts {
-            machine: "gpu1".to_owned(),
-            state_path: PathBuf::new(),
-            store_path: PathBuf::new(),
-            hub_endpoint: String::new(),
-            hub_token_source: None,
-            proxy: None,
-            ca_file: None,
-            listen: listen.iter().map(|text| text.parse().unwrap()).collect(),
-            certificate_pin: pin.map(str::to_owned),
-            connections: 1,
-            rate_limit: RateLimit::default(),
-            started: Instant::now(),
-            started_at: Timestamp::UNIX_EPOCH,
-        };
-        facts.pairing_url()
+    fn url(is_encrypted: bool, listen: &[&str]) -> Result<String, NoPairingAddress> {
+        let listen: Vec<SocketAddr> = listen.iter().map(|text| text.parse().unwrap()).collect();
+        pairing_url("gpu1", &listen, is_encrypted)
     }
 
     #[test]
     fn one_who_pairs_is_shown_an_address_that_reaches_the_hive_and_hides_the_token() {
-        let pin = Some("sha256:00");
-        for (pin, listen, expected) in [
-            (pin, &["0.0.0.0:7835"][..], "https://gpu1:7835"),
-            (pin, &["[::]:7835"], "https://gpu1:7835"),
-            (pin, &["127.0.0.1:1", "192.0.2.1:2"], "https://192.0.2.1:2"),
-            (pin, &["127.0.0.1:1"], "https://127.0.0.1:1"),
-            (None, &["127.0.0.1:7835"], "http://127.0.0.1:7835"),
-            (None, &["192.0.2.1:2", "[::]:3"], "http://[::1]:3"),
+        for (is_encrypted, listen, expected) in [
+            (true, &["0.0.0.0:7835"][..], "https://gpu1:7835"),
+            (true, &["[::]:7835"], "https://gpu1:7835"),
+            (true, &["127.0.0.1:1", "192.0.2.1:2"], "https://192.0.2.1:2"),
+            (true, &["127.0.0.1:1"], "https://127.0.0.1:1"),
+            (false, &["127.0.0.1:7835"], "http://127.0.0.1:7835"),
+            (false, &["192.0.2.1:2", "[::]:3"], "http://[::1]:3"),
         ] {
-            assert_eq!(url(pin, listen).as_deref(), Ok(expected));
+            assert_eq!(url(is_encrypted, listen).as_deref(), Ok(expected));
         }
-        assert_eq!(url(pin, &[]), Err(NoPairingAddress::NotListening));
-        let open = url(None, &["192.0.2.1:2"]);
+        assert_eq!(url(true, &[]), Err(NoPairingAddress::NotListening));
+        let open = url(false, &["192.0.2.1:2"]);
         assert_eq!(open, Err(NoPairingAddress::Unencrypted));
     }
 }

@@ -8,6 +8,8 @@ mod cli;
 mod config;
 pub mod exit_code;
 mod facts;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod hub_login;
 mod listen;
@@ -21,11 +23,13 @@ mod service;
 mod service_manager;
 mod state_folder;
 mod store;
+mod tls;
 
 pub use access::{AccessError, TokenFileError, audit::AuditLogError};
 pub use cli::Serve;
 pub use config::{
-    Config, ConfigError, ConnectionLimits, Environment, HubConfig, LogFormat, Settings,
+    Config, ConfigError, ConnectionLimits, Environment, HubConfig, LogFormat, NamedFile, Settings,
+    TlsConfig,
 };
 pub use exit_code::Failure;
 pub use listen::ListenError;
@@ -34,3 +38,4 @@ pub use program::run;
 pub use serve::{Hive, StartError};
 pub use service::ServiceError;
 pub use state_folder::{OwnedStateFolder, StateFolderError};
+pub use tls::TlsError;

@@ -4,9 +4,11 @@ use std::{
     env,
     error::Error,
     ffi::OsString,
+    fs::File,
     future::pending,
     io::{self, Write},
     iter::successors,
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -129,30 +131,63 @@ async fn serve_until_stopped(
         let (manager, pulse) = (Arc::clone(&manager), hive.pulse());
         async move { manager.keep_told(&pulse).await }
     });
-    let idle = async {
-        match idle_exit {
-            Some(quiet) => hive.idle_for(quiet).await,
-            None => pending().await,
+    until_told_to_stop(&hive, &mut signals, idle_exit).await;
+    telling.shutdown().await;
+    manager.stopping().await;
+    let impatient = async {
+        loop {
+            if let Asked::Stop(name) = signals.next().await {
+                return name;
+            }
         }
     };
     tokio::select! {
-        name = signals.next() => tracing::info!(signal = name, "stopping"),
-        () = idle => tracing::info!("stopping: nothing to do and nobody here"),
-    }
-    telling.shutdown().await;
-    manager.stopping().await;
-    tokio::select! {
         () = hive.shut_down() => {}
-        name = signals.next() => tracing::warn!(signal = name, "leaving at once"),
+        name = impatient => tracing::warn!(signal = name, "leaving at once"),
     }
     Ok(())
 }
 
-/// The signals that ask a hive to stop.
+/// Does what signals ask for, until one asks to stop or there has been nothing to do for long enough.
+async fn until_told_to_stop(hive: &Hive, signals: &mut Signals, idle_exit: Option<Duration>) {
+    let mut idle = pin!(async {
+        match idle_exit {
+            Some(quiet) => hive.idle_for(quiet).await,
+            None => pending().await,
+        }
+    });
+    loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => hive.reload().await,
+                Asked::Stop(name) => {
+                    tracing::info!(signal = name, "stopping");
+                    return;
+                }
+            },
+            () = &mut idle => {
+                tracing::info!("stopping: nothing to do and nobody here");
+                return;
+            }
+        }
+    }
+}
+
+/// What a signal asks of a hive.
+enum Asked {
+    /// To end, by the signal of this name.
+    Stop(&'static str),
+    /// To read again what may have changed.
+    Reload,
+}
+
+/// The signals that a hive hears.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// Whether there was a terminal that may go away.
+    has_terminal: bool,
 }
 
 impl Signals {
@@ -161,16 +196,29 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            has_terminal: has_terminal(),
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    /// SIGHUP has two meanings: the terminal is gone, or, as for every service, that files are to be read again.
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.hang_up.recv() => "SIGHUP",
+            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            _ = self.hang_up.recv() => {
+                if self.has_terminal && !has_terminal() {
+                    Asked::Stop("SIGHUP")
+                } else {
+                    Asked::Reload
+                }
+            }
         }
     }
+}
+
+/// Whether this session has a terminal, which it loses when that is closed (tty(4)).
+fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
 }
 
 /// Prints the description of the HTTP API.

@@ -12,7 +12,10 @@ use model_provisioner::{HubSetupError, Provisioner, ProvisionerSettings, RateLim
 use model_store::ModelStore;
 pub(crate) use pulse::Pulse;
 use secrecy::SecretString;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -29,6 +32,7 @@ use crate::{
     operations::{Operations, model_download::ModelDownloads},
     state_folder::OwnedStateFolder,
     store::Store,
+    tls::{Tls, TlsError},
 };
 
 /// How long the work of jobs may take to end when the hive stops.
@@ -73,8 +77,9 @@ impl Hive {
         local_token: &SecretString,
     ) -> Result<Self, Failure> {
         let access = Access::open(state.names())?;
-        let listeners = Listeners::bind(&state, &config.listen)?;
         let machine = machine_name();
+        let tls = tls(&config, &state, &machine)?;
+        let listeners = Listeners::bind(&state, &config.listen)?;
         let environment = config.hub.settings.token.clone();
         let given = given_token(state.names()).map_err(|source| StartError::HubToken {
             path: state.names().hub_token(),
@@ -83,7 +88,11 @@ impl Hive {
         if let Some(given) = given? {
             config.hub.settings.token = Some(given);
         }
-        let facts = facts(&config, &state, &machine, listeners.addresses());
+        let facts = Facts {
+            listen: listeners.addresses(),
+            tls: tls.clone(),
+            ..facts(&config, &state, &machine)
+        };
         let store = ModelStore::new(&config.store);
         let metrics = Metrics::new();
         let operations = operations(&config, &store, &machine, &metrics)?;
@@ -115,7 +124,7 @@ impl Hive {
                 config.connections.free_failures,
             ),
             access,
-            hosts: AllowedHosts::new(&machine, &config.allow_hosts),
+            hosts: AllowedHosts::new(&machine, &config.allow_hosts, tls.clone()),
             limits: config.connections,
             seats: Seats::new(&config.connections),
             connections: TaskTracker::new(),
@@ -126,7 +135,8 @@ impl Hive {
         let router = http::router(Arc::clone(&app));
         let Listeners { socket, unix, tcp } = listeners;
         let open = app.connections.clone();
-        let connections = Connections::serve(unix, tcp, router, config.connections, open, drain);
+        let served = (router, tls);
+        let connections = Connections::serve(unix, tcp, served, config.connections, open, drain);
         app.facts.log();
         let keeper = Arc::clone(&app);
         app.changes.spawn(async move {
@@ -149,6 +159,17 @@ impl Hive {
     /// What tells whether it still does its work.
     pub(crate) fn pulse(&self) -> Pulse {
         Pulse(Arc::clone(&self.app))
+    }
+
+    /// Reads again what may have changed: the certificate.
+    pub async fn reload(&self) {
+        let Some(tls) = self.app.facts.tls.clone() else {
+            tracing::info!("there is nothing to read again");
+            return;
+        };
+        if let Err(error) = spawn_blocking(move || tls.reload()).await {
+            tracing::error!(%error, "the certificate was not read again");
+        }
     }
 
     /// Returns when there was neither work nor a connection for this long.
@@ -180,6 +201,22 @@ impl Hive {
         );
         drop(self.state);
     }
+}
+
+fn tls(
+    config: &Config,
+    state: &OwnedStateFolder,
+    machine: &str,
+) -> Result<Option<Arc<Tls>>, TlsError> {
+    let Some(tls) = &config.tls else {
+        return Ok(None);
+    };
+    if config.listen.is_empty() {
+        tracing::warn!("TLS is for TCP addresses, and there are none: add `--listen`");
+    }
+    let addresses: Vec<_> = config.listen.iter().map(SocketAddr::ip).collect();
+    let tls = Tls::open(tls, state.names(), machine, &addresses)?;
+    Ok(Some(Arc::new(tls)))
 }
 
 fn operations(
@@ -214,12 +251,7 @@ fn operations(
     })
 }
 
-fn facts(
-    config: &Config,
-    state: &OwnedStateFolder,
-    machine: &str,
-    listen: Vec<SocketAddr>,
-) -> Facts {
+fn facts(config: &Config, state: &OwnedStateFolder, machine: &str) -> Facts {
     let token = config.hub.settings.token.as_ref();
     Facts {
         machine: machine.to_owned(),
@@ -229,8 +261,8 @@ fn facts(
         hub_token_source: token.map(|token| token.source().to_owned()),
         proxy: config.hub.proxy.clone(),
         ca_file: config.hub.ca_file.clone(),
-        listen,
-        certificate_pin: None,
+        listen: Vec::new(),
+        tls: None,
         connections: config.download_connections,
         rate_limit: config.rate_limit,
         started: Instant::now(),

@@ -6,7 +6,7 @@
 
 use std::{ffi::OsString, fs, path::Path, time::Duration};
 
-use hive::{Config, ConfigError, ConnectionLimits, LogFormat, Serve, Settings};
+use hive::{Config, ConfigError, ConnectionLimits, LogFormat, Serve, Settings, TlsConfig};
 use tempfile::TempDir;
 
 struct Told {
@@ -180,6 +180,87 @@ fn an_address_that_others_reach_needs_insecure_http_said_in_so_many_words() {
 }
 
 #[test]
+fn t2_beyond_loopback_only_with_tls_or_told_so_in_so_many_words() {
+    let beyond = [
+        "0.0.0.0:0",
+        "[::]:0",
+        "192.168.1.20:0",
+        "[fe80::1]:0",
+        "[::ffff:192.168.1.20]:0",
+    ];
+    let within = [
+        "127.0.0.1:0",
+        "127.8.8.8:0",
+        "[::1]:0",
+        "[::ffff:127.0.0.1]:0",
+    ];
+    let plain = Settings::default;
+    let insecure = || Settings {
+        insecure_http: Some(true),
+        ..plain()
+    };
+    let not_insecure = || Settings {
+        insecure_http: Some(false),
+        ..plain()
+    };
+    let self_signed = || Settings {
+        tls_self_signed: Some(true),
+        ..plain()
+    };
+    let given = || Settings {
+        tls_cert: Some("cert.pem".into()),
+        tls_key: Some("key.pem".into()),
+        ..plain()
+    };
+    for (settings, may_go_beyond) in [
+        (plain(), false),
+        (not_insecure(), false),
+        (insecure(), true),
+        (self_signed(), true),
+        (given(), true),
+    ] {
+        for address in beyond.into_iter().chain(within) {
+            let settings = Settings {
+                listen: Some(vec![address.to_owned()]),
+                ..settings.clone()
+            };
+            let resolved = Told::nothing().flags(settings.clone()).resolve();
+            let expected = may_go_beyond || within.contains(&address);
+            assert_eq!(resolved.is_ok(), expected, "{settings:?}: {resolved:?}");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_is_said_in_each_layer_and_only_in_one_way() {
+    let files = |told: Told| match told.resolve().unwrap().tls {
+        Some(TlsConfig::Given { certificate, key }) => (certificate.path, key.path),
+        other => panic!("{other:?}"),
+    };
+    let by_file = || Told::nothing().file("tls_cert = \"/f/cert\"\ntls_key = \"/f/key\"\n");
+    assert_eq!(files(by_file()), ("/f/cert".into(), "/f/key".into()));
+    let by_variable = by_file().variable("HIVE_TLS_CERT", "/v/cert");
+    assert_eq!(files(by_variable), ("/v/cert".into(), "/f/key".into()));
+    let own = Told::nothing().variable("HIVE_TLS_SELF_SIGNED", "1");
+    assert_eq!(own.resolve().unwrap().tls, Some(TlsConfig::SelfSigned));
+    let none = Told::nothing().variable("HIVE_TLS_SELF_SIGNED", "0");
+    assert_eq!(none.resolve().unwrap().tls, None);
+    for (one, other) in [
+        ("HIVE_TLS_SELF_SIGNED", "HIVE_TLS_CERT"),
+        ("HIVE_TLS_SELF_SIGNED", "HIVE_TLS_KEY"),
+        ("HIVE_INSECURE_HTTP", "HIVE_TLS_SELF_SIGNED"),
+    ] {
+        let told = Told::nothing().variable(one, "1").variable(other, "1");
+        let error = told.resolve().unwrap_err().to_string();
+        assert!(error.contains(one) && error.contains(other), "{error}");
+    }
+    for alone in ["HIVE_TLS_CERT", "HIVE_TLS_KEY"] {
+        let told = Told::nothing().variable(alone, "/file").resolve();
+        assert!(told.unwrap_err().to_string().contains(alone));
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_with_its_key() {
     let variables = [
         ("HIVE_LISTEN", "localhost:7835"),
@@ -285,6 +366,7 @@ fn connections_take_no_more_than_their_share_of_the_open_files() {
         let for_the_work = files - within.open_connections - within.open_unix_connections;
         assert!(for_the_work >= (files / 8 * 3).min(2048), "{within:?}");
         assert!(within.open_streams < within.open_connections);
+        assert!(within.open_connections_per_address <= within.open_connections / 8);
         assert!(within.open_streams_per_job <= within.open_streams);
         assert_eq!(within.drain_timeout, limits.drain_timeout);
     }

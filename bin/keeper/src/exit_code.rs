@@ -106,6 +106,7 @@ pub(crate) fn of_problem(problem: &Problem) -> u8 {
         | ProblemCode::HttpsRequired
         | ProblemCode::MethodNotAllowed
         | ProblemCode::PayloadTooLarge
+        | ProblemCode::UriTooLong
         | ProblemCode::UnsupportedMediaType
         | ProblemCode::InvalidRequest => USAGE,
         ProblemCode::Unauthenticated
@@ -187,6 +188,7 @@ mod tests {
                 "https_required",
                 "method_not_allowed",
                 "payload_too_large",
+                "uri_too_long",
                 "unsupported_media_type",
                 "invalid_request"
             ]

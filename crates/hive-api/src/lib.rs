@@ -27,9 +27,9 @@ pub use access::{
 };
 pub use dashboard::{HiveHeartbeat, JobsSnapshot};
 pub use event::{Event, Heartbeat, LogEvent, LogLevel, PhaseEvent, Snapshot, StateEvent};
+pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use hive_info::{HiveInfo, HiveTls, Ready};
 pub use hub_account::{HubAccount, SetHubToken};
-pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use job::{
     ChangeJob, HEARTBEAT_SECONDS, Job, JobId, JobLinks, JobList, JobResult, JobState,
     ModelDownloaded, ParseJobIdError, Phase, Priority, SubmitJob,

@@ -69,6 +69,16 @@ impl StateFolder {
         self.0.join("audit.log")
     }
 
+    /// The certificate that a hive made for itself.
+    pub fn tls_certificate(&self) -> PathBuf {
+        self.0.join("tls-cert.pem")
+    }
+
+    /// The private key of that certificate, mode 0600.
+    pub fn tls_key(&self) -> PathBuf {
+        self.0.join("tls-key.pem")
+    }
+
     /// The log of a hive that keeper started.
     pub fn log(&self) -> PathBuf {
         self.0.join("hive.log")

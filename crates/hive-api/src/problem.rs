@@ -172,6 +172,8 @@ problem_codes! {
     PairingUnavailable = "pairing_unavailable", 409, false, "Pairing unavailable";
     /// The body is larger than the limit.
     PayloadTooLarge = "payload_too_large", 413, false, "Payload too large";
+    /// The address of the request is longer than the limit.
+    UriTooLong = "uri_too_long", 414, false, "URI too long";
     /// The body is not `application/json`.
     UnsupportedMediaType = "unsupported_media_type", 415, false, "Unsupported media type";
     /// Fields of the request are invalid; `errors` names them.

@@ -10,6 +10,8 @@ mod client;
 mod endpoint;
 mod error;
 mod follow;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod log_start;
 mod submit;
 

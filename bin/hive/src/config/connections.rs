@@ -17,6 +17,8 @@ pub struct ConnectionLimits {
     pub body_timeout: Duration,
     /// Connections over TCP, all addresses together; more wait unaccepted.
     pub open_connections: usize,
+    /// Connections over TCP from one address beyond this machine, an IPv6 site being one; more are closed at once.
+    pub open_connections_per_address: usize,
     /// Connections over the unix socket; more wait unaccepted.
     pub open_unix_connections: usize,
     /// Event streams, over all doors; one more is refused.
@@ -35,6 +37,7 @@ impl Default for ConnectionLimits {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             open_connections: 16_384,
+            open_connections_per_address: 2_048,
             open_unix_connections: 16_384,
             open_streams: 12_288,
             open_streams_per_job: 10_240,
@@ -61,6 +64,10 @@ impl ConnectionLimits {
         let at_one_job = open_streams - open_streams / 16;
         Self {
             open_connections,
+            // Eight strangers do not shut the doors to everyone.
+            open_connections_per_address: self
+                .open_connections_per_address
+                .min((open_connections / 8).max(1)),
             open_unix_connections: self.open_unix_connections.min(share(for_connections / 5)),
             open_streams,
             open_streams_per_job: self.open_streams_per_job.min(at_one_job),

@@ -17,6 +17,15 @@ pub struct Settings {
     /// Listen on this TCP address too, port 7835 if none is given; repeatable
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<Vec<String>>,
+    /// Speak TLS with this certificate on every TCP address: a PEM file, its issuers after it; read again on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, a PEM file that not everyone can read
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Speak TLS with a certificate of the hive's own, made once and kept; clients pin its fingerprint
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub tls_self_signed: Option<bool>,
     /// Serve plain HTTP beyond loopback: tokens and models can be read on the way
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub insecure_http: Option<bool>,
@@ -80,28 +89,31 @@ impl Settings {
             };
             text(name)?.map(read).transpose()
         };
+        let switch = |name| {
+            let read = |text: String| match text.as_str() {
+                "1" | "true" => Ok(true),
+                "0" | "false" => Ok(false),
+                _ => Err(ConfigError::invalid(name, text, "true or false")),
+            };
+            text(name)?.map(read).transpose()
+        };
+        let path = |name| {
+            let value = variable(name).filter(|value| !value.is_empty());
+            value.map(PathBuf::from)
+        };
         Ok(Self {
             listen: list("HIVE_LISTEN")?,
-            insecure_http: text("HIVE_INSECURE_HTTP")?
-                .map(|text| match text.as_str() {
-                    "1" | "true" => Ok(true),
-                    "0" | "false" => Ok(false),
-                    _ => Err(ConfigError::invalid(
-                        "HIVE_INSECURE_HTTP",
-                        text,
-                        "true or false",
-                    )),
-                })
-                .transpose()?,
+            tls_cert: path("HIVE_TLS_CERT"),
+            tls_key: path("HIVE_TLS_KEY"),
+            tls_self_signed: switch("HIVE_TLS_SELF_SIGNED")?,
+            insecure_http: switch("HIVE_INSECURE_HTTP")?,
             max_jobs: number("HIVE_MAX_JOBS")?,
             keep_jobs: number("HIVE_KEEP_JOBS")?,
             keep_jobs_for: text("HIVE_KEEP_JOBS_FOR")?,
             connections: number("HIVE_CONNECTIONS")?,
             limit_rate: text("HIVE_LIMIT_RATE")?,
             allow_host: list("HIVE_ALLOW_HOST")?,
-            model_dir: variable("HIVE_MODEL_DIR")
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from),
+            model_dir: path("HIVE_MODEL_DIR"),
             idle_exit: text("HIVE_IDLE_EXIT")?,
             network_patience: text("HIVE_NETWORK_PATIENCE")?,
             log: text("HIVE_LOG")?,

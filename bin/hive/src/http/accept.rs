@@ -3,7 +3,9 @@
 //! Our own, since axum's leaves half-sent headers open for ever.
 
 use std::{
+    future::pending,
     io,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -19,13 +21,17 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener},
     sync::Semaphore,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use super::{Door, Peer};
-use crate::config::ConnectionLimits;
+use super::{
+    Door, Peer,
+    handshake::{self, Greeted},
+    peers::Peers,
+};
+use crate::{config::ConnectionLimits, tls::Tls};
 
 /// The request line and the headers of one request, together; a longer head is answered 431. The buffer that reads
 /// it grows by doubling, so a connection may hold twice as much.
@@ -40,6 +46,9 @@ const USER_TIMEOUT_MS: u32 = 25_000;
 #[derive(Clone)]
 pub(crate) struct Connections {
     router: Router,
+    /// The certificate of the TCP addresses.
+    tls: Option<Arc<Tls>>,
+    peers: Arc<Peers>,
     limits: ConnectionLimits,
     /// New connections are not taken any more and open ones end after their request.
     drain: CancellationToken,
@@ -56,13 +65,15 @@ impl Connections {
     pub(crate) fn serve(
         unix: UnixListener,
         tcp: Vec<TcpListener>,
-        router: Router,
+        (router, tls): (Router, Option<Arc<Tls>>),
         limits: ConnectionLimits,
         open: TaskTracker,
         drain: CancellationToken,
     ) -> Self {
         let connections = Self {
             router,
+            tls,
+            peers: Peers::new(limits.open_connections_per_address),
             limits,
             drain,
             abort: CancellationToken::new(),
@@ -72,21 +83,27 @@ impl Connections {
         };
         let unix = Arc::new(unix);
         let seats = Arc::new(Semaphore::new(limits.open_unix_connections));
-        connections.accept_from(Door::Unix, seats, move || {
+        let accept = move || {
             let listener = Arc::clone(&unix);
-            async move { Ok((listener.accept().await?.0, Peer(None))) }
+            async move { Ok(listener.accept().await?.0) }
+        };
+        connections.accept_from(seats, accept, |connections, stream| {
+            let deadline = Instant::now() + connections.limits.header_timeout;
+            Some(connections.serve_http(stream, (Door::Unix, Peer(None)), deadline))
         });
         let seats = Arc::new(Semaphore::new(limits.open_connections));
         for listener in tcp {
             let listener = Arc::new(listener);
-            connections.accept_from(Door::Tcp, Arc::clone(&seats), move || {
+            let accept = move || {
                 let listener = Arc::clone(&listener);
                 async move {
                     let (stream, peer) = listener.accept().await?;
                     notice_vanished_peers(&stream)?;
-                    Ok((stream, Peer(Some(peer))))
+                    Ok((stream, peer))
                 }
-            });
+            };
+            let serve = |connections: Self, (stream, peer)| connections.serve_tcp(stream, peer);
+            connections.accept_from(Arc::clone(&seats), accept, serve);
         }
         connections
     }
@@ -123,14 +140,15 @@ impl Connections {
 impl Connections {
     /// Takes connections from one listener, at most as many at a time as there are seats: a flood over TCP leaves the
     /// unix socket open.
-    fn accept_from<S, F>(
+    fn accept_from<S, F, G>(
         &self,
-        door: Door,
         seats: Arc<Semaphore>,
         accept: impl Fn() -> F + Send + Sync + 'static,
+        serve: impl Fn(Self, S) -> Option<G> + Send + Sync + 'static,
     ) where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        F: Future<Output = io::Result<(S, Peer)>> + Send,
+        S: Send + 'static,
+        F: Future<Output = io::Result<S>> + Send,
+        G: Future<Output = ()> + Send + 'static,
     {
         let connections = self.clone();
         let taking = async move {
@@ -140,9 +158,11 @@ impl Connections {
                     return;
                 };
                 match accept().await {
-                    Ok((stream, peer)) => {
+                    Ok(stream) => {
                         connections.taken.fetch_add(1, Ordering::Relaxed);
-                        let connection = connections.clone().serve_one(stream, door, peer);
+                        let Some(connection) = serve(connections.clone(), stream) else {
+                            continue;
+                        };
                         connections.open.spawn(async move {
                             connection.await;
                             drop(seat);
@@ -161,7 +181,50 @@ impl Connections {
             .spawn(async move { drain.run_until_cancelled(taking).await });
     }
 
-    async fn serve_one<S>(self, stream: S, door: Door, peer: Peer)
+    /// Serves a connection over TCP, or drops it at once where its address has too many.
+    fn serve_tcp(
+        self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let Some(place) = self.peers.admit(address.ip()) else {
+            tracing::debug!(peer.address = %address.ip(), "an address has too many connections");
+            return None;
+        };
+        let from = (Door::Tcp, Peer(Some(address)));
+        Some(async move {
+            let deadline = Instant::now() + self.limits.header_timeout;
+            match self.tls.clone() {
+                None => self.serve_http(stream, from, deadline).await,
+                Some(tls) => self.serve_tls(stream, &tls, from, deadline).await,
+            }
+            drop(place);
+        })
+    }
+
+    async fn serve_tls(
+        mut self,
+        stream: TcpStream,
+        tls: &Tls,
+        from: (Door, Peer),
+        deadline: Instant,
+    ) {
+        let greeted = timeout_at(deadline, handshake::greet(stream, tls));
+        match self.drain.run_until_cancelled(greeted).await {
+            Some(Ok(Some(Greeted::Tls(stream)))) => {
+                self.serve_http(stream, from, deadline).await;
+            }
+            Some(Ok(Some(Greeted::Plain(stream)))) => {
+                self.router = handshake::https_required();
+                self.serve_http(stream, from, deadline).await;
+            }
+            // The peer left, or took too long, or the hive stops.
+            Some(Ok(None) | Err(_)) | None => {}
+        }
+    }
+
+    /// Serves requests; the head of the first has to be here by the deadline.
+    async fn serve_http<S>(self, stream: S, (door, peer): (Door, Peer), deadline: Instant)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -182,9 +245,16 @@ impl Connections {
             .max_buf_size(LONGEST_HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
+        let has_not_asked = async {
+            sleep_until(deadline).await;
+            if asked.load(Ordering::Relaxed) {
+                pending::<()>().await;
+            }
+        };
         let whole = async {
             tokio::select! {
                 ended = connection.as_mut() => return ended,
+                () = has_not_asked => return Ok(()),
                 () = self.drain.cancelled() => {}
             }
             // Between two requests hyper ends a connection at once, but before the first it waits for the rest of a

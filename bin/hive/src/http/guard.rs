@@ -7,6 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use hive_api::ProblemCode;
 
 use super::{
     Door,
@@ -14,9 +15,13 @@ use super::{
     asker::{Asker, Visit},
     auth::{Denied, Stranger},
     origin,
+    problems::Refusal,
     scopes::{self, Least},
     session::Admission,
 };
+
+/// No address of ours is longer, the longest query included.
+const LONGEST_URI_BYTES: usize = 8 * 1024;
 
 /// Lets a request through to its route, with its caller named, or refuses it.
 pub(super) async fn guard(
@@ -56,6 +61,11 @@ fn check(app: &App, request: &mut Request, visit: &Visit) -> Result<Option<Admis
         .get::<Door>()
         .copied()
         .unwrap_or(Door::Tcp);
+    let uri_bytes = request.uri().to_string().len();
+    if uri_bytes > LONGEST_URI_BYTES {
+        let detail = format!("the address of the request is longer than {LONGEST_URI_BYTES} bytes");
+        return Err(Refusal::new(ProblemCode::UriTooLong, detail).into());
+    }
     if door == Door::Tcp {
         app.hosts.check(request)?;
         origin::check(request)?;

@@ -2,23 +2,35 @@
 //!
 //! It holds on every address, also beyond loopback.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::extract::Request;
 use hive_api::{Problem, ProblemCode};
 use http::{header, uri::Authority};
 
 use super::problems::Refusal;
+use crate::tls::Tls;
 
 /// The names this hive answers to, in lower case, besides IP literals.
 #[derive(Clone, Debug)]
-pub(crate) struct AllowedHosts(Vec<String>);
+pub(crate) struct AllowedHosts {
+    names: Vec<String>,
+    /// The names of the certificate count too, as it is now.
+    tls: Option<Arc<Tls>>,
+}
 
 impl AllowedHosts {
     /// `localhost`, the machine's name, and what the person allowed.
-    pub(crate) fn new(machine: &str, allowed: &[String]) -> Self {
+    pub(crate) fn new(machine: &str, allowed: &[String], tls: Option<Arc<Tls>>) -> Self {
         let own = ["localhost".to_owned(), machine.to_ascii_lowercase()];
-        Self(own.into_iter().chain(allowed.iter().cloned()).collect())
+        let names = own.into_iter().chain(allowed.iter().cloned()).collect();
+        Self { names, tls }
+    }
+
+    /// Whether the request names a host that it may.
+    #[cfg(fuzzing)]
+    pub(crate) fn accepts(&self, request: &Request) -> bool {
+        self.check(request).is_ok()
     }
 
     /// Refuses a request that names another host, or none.
@@ -32,7 +44,8 @@ impl AllowedHosts {
         }
         let host = authority.host();
         let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        if is_ip_literal(host) || self.0.contains(&name) {
+        let is_of_certificate = || self.tls.as_ref().is_some_and(|tls| tls.is_for(&name));
+        if is_ip_literal(host) || self.names.contains(&name) || is_of_certificate() {
             return Ok(());
         }
         let detail = format!("this hive is not `{name}`");

@@ -30,8 +30,10 @@ use super::{
 };
 
 /// What stands before every route refuses, or answers where a handler breaks.
-const BEFORE_EVERY_ROUTE: [ProblemCode; 4] = [
+const BEFORE_EVERY_ROUTE: [ProblemCode; 6] = [
     ProblemCode::MalformedHeader,
+    ProblemCode::HttpsRequired,
+    ProblemCode::UriTooLong,
     ProblemCode::HostNotAllowed,
     ProblemCode::OriginNotAllowed,
     ProblemCode::Internal,

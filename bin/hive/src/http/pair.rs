@@ -80,7 +80,7 @@ async fn open_code(
         expires_in_seconds: LIFETIME.as_secs(),
         machine: app.facts.machine.clone(),
         url,
-        pin: app.facts.certificate_pin.clone(),
+        pin: app.facts.pin().map(|pin| pin.to_string()),
     };
     Ok((StatusCode::CREATED, Json(answer)))
 }
@@ -175,7 +175,7 @@ fn refuse_browsers(headers: &HeaderMap) -> Result<(), Refusal> {
 /// Without TLS everyone on the way would read the token.
 fn refuse_in_the_open(app: &App, address: Option<IpAddr>) -> Result<(), Refusal> {
     let is_here = address.is_none_or(|address| address.is_loopback());
-    if is_here || app.facts.certificate_pin.is_some() {
+    if is_here || app.facts.tls.is_some() {
         return Ok(());
     }
     let detail = "without TLS this hive pairs on its own machine only";

@@ -196,7 +196,7 @@ pub(super) async fn open(
     asker
         .change(&app, async move { Ok(((), Some(did))) })
         .await?;
-    Ok(set_cookie(&name, &secret, LIFETIME))
+    Ok(set_cookie(&app, &name, &secret, LIFETIME))
 }
 
 /// Ends the session of the cookie
@@ -227,7 +227,7 @@ pub(super) async fn end(
     }
     let name = cookie_name(&request)?;
     app.doorkeeper.sessions.end(request.headers(), &name);
-    Ok(set_cookie(&name, "", Duration::ZERO))
+    Ok(set_cookie(&app, &name, "", Duration::ZERO))
 }
 
 fn no_browser() -> Refusal {
@@ -245,9 +245,15 @@ fn cookie_name(request: &Request) -> Result<String, Refusal> {
     Ok(format!("hive_session_{port}"))
 }
 
-fn set_cookie(name: &str, value: &str, lifetime: Duration) -> impl IntoResponse + use<> {
+fn set_cookie(app: &App, name: &str, value: &str, lifetime: Duration) -> impl IntoResponse + use<> {
     let seconds = lifetime.as_secs();
-    let cookie = format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}");
+    let secure = if app.facts.tls.is_some() {
+        " Secure;"
+    } else {
+        ""
+    };
+    let cookie =
+        format!("{name}={value}; HttpOnly;{secure} SameSite=Strict; Path=/; Max-Age={seconds}");
     let headers = [
         (header::SET_COOKIE, cookie),
         (header::CACHE_CONTROL, "no-store".to_owned()),

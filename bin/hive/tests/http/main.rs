@@ -6,6 +6,7 @@
 
 mod access;
 mod answers;
+mod attacks;
 mod audit;
 mod bodies;
 mod connections;
@@ -20,4 +21,5 @@ mod pairing;
 mod pausing;
 mod running_hive;
 mod sessions;
+mod tls;
 mod unreachable_hub;

@@ -42,9 +42,9 @@ fn the_log_is_json_where_asked_and_never_holds_the_token() {
 fn a_line_about_a_strangers_request_is_short_whatever_was_asked() {
     let home = TempDir::new().unwrap();
     let hive = Serving::start(home.path(), &["--listen", "127.0.0.1:0"]);
-    for (method, path) in [
-        ("GET", "a".repeat(30_000)),
-        (&*"M".repeat(20_000), String::new()),
+    for (method, path, status) in [
+        ("GET", "a".repeat(30_000), 414),
+        (&*"M".repeat(20_000), String::new(), 401),
     ] {
         let mut stream = TcpStream::connect(hive.address()).unwrap();
         write!(
@@ -54,7 +54,10 @@ fn a_line_about_a_strangers_request_is_short_whatever_was_asked() {
         .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
     }
     hive.signal(Signal::TERM);
     let (_, log) = hive.wait_with_log();

@@ -191,11 +191,14 @@ fn a_hive_with_nothing_to_do_ends_by_itself_when_told_so() {
 }
 
 #[test]
-fn a_hive_in_a_session_of_its_own_is_not_ended_with_the_callers() {
+fn a_hive_in_a_session_of_its_own_is_not_ended_with_the_callers_nor_by_its_hang_up() {
     let home = TempDir::new().unwrap();
     let hive = Serving::start(home.path(), &["--new-session"]);
     let pid = Pid::from_child(&hive.child);
     assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), pid);
     hive.signal(Signal::HUP);
-    assert_eq!(hive.wait(), 0);
+    hive.signal(Signal::TERM);
+    let (code, log) = hive.wait_with_log();
+    assert_eq!(code, 0);
+    assert!(log.iter().all(|line| !line.contains("SIGHUP")), "{log:?}");
 }
