@@ -59,6 +59,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         cargo().args(["xtask", "bench", "flood", "--quick"]),
     )?;
     step("faults of the machine", cargo().args(["xtask", "faults"]))?;
+    step("a hive behind ssh", cargo().args(["xtask", "ssh"]))?;
     step(
         "readers of bytes from elsewhere",
         cargo().args(["xtask", "fuzz", "--seconds", "60"]),

@@ -21,6 +21,7 @@ mod programs;
 mod proxies;
 mod python_client;
 mod service;
+mod ssh;
 mod try_main_job;
 mod two_users;
 mod virtual_environment;
@@ -75,6 +76,8 @@ enum Task {
     Proxies,
     /// Show what a disk, a resolver and locks that fail do to a hive; needs root
     Faults,
+    /// Show that a hive behind ssh is reached, lost and reached again; needs root
+    Ssh,
     /// Feed what reads bytes from elsewhere with inputs that a fuzzer makes up
     Fuzz(fuzz::Options),
     /// Measure; figures go to docs/benchmarks.md
@@ -101,6 +104,7 @@ async fn main() -> ExitCode {
         Task::Service => service::run().await,
         Task::Proxies => proxies::run().await,
         Task::Faults => faults::run().await,
+        Task::Ssh => ssh::run().await,
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench { what } => bench::run(what).await,
     };

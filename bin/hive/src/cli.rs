@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Pair(Pair),
     /// Show what was done by whom
     Audit(Audit),
+    /// Print where the hive's unix socket is; start or stop the hive behind it
+    Socket(Socket),
     /// Print the description of the HTTP API (OpenAPI 3.1)
     Openapi,
 }
@@ -130,4 +132,18 @@ fn life(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|life| Duration::try_from(life).ok());
     life.ok_or_else(|| "a duration such as 30d or 12h".to_owned())
+}
+
+/// The arguments of `hive socket`.
+#[derive(Debug, Args)]
+pub(crate) struct Socket {
+    /// Start a hive in the background where none answers, and return when it does
+    #[arg(long, conflicts_with = "stop")]
+    pub(crate) start: bool,
+    /// Stop the hive that runs there, and return when it has ended
+    #[arg(long)]
+    pub(crate) stop: bool,
+    /// What stdout carries: the path alone, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
 }

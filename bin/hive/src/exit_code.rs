@@ -6,7 +6,8 @@ use job_registry::OpenError;
 
 use crate::{
     access::AccessError, config::ConfigError, listen::ListenError, local_token::LocalTokenError,
-    serve::StartError, service::ServiceError, state_folder::StateFolderError, tls::TlsError,
+    serve::StartError, service::ServiceError, socket::SocketError, state_folder::StateFolderError,
+    tls::TlsError,
 };
 
 /// Ended as asked.
@@ -55,6 +56,9 @@ pub enum Failure {
     /// The running hive does not answer.
     #[error(transparent)]
     Unanswered(ClientError),
+    /// The hive of the state folder does not start or stop.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// The runtime or the terminal failed.
     #[error("the process cannot work")]
     Process(#[from] std::io::Error),
@@ -65,6 +69,7 @@ impl Failure {
     pub(crate) fn remedy(&self) -> Option<String> {
         let error = match self {
             Self::Start(StartError::Database(error)) => error,
+            Self::Socket(error) => return Some(error.remedy()),
             Self::Refused(problem) => return problem.hint.clone(),
             _ => return None,
         };
@@ -110,6 +115,7 @@ impl Failure {
                 StartError::Database(_) => BAD_DATABASE,
                 StartError::Hub(_) | StartError::HubToken { .. } => BAD_CONFIGURATION,
             },
+            Self::Socket(error) => error.exit_code(),
             Self::Service(error) if error.is_refusal() => BAD_CONFIGURATION,
             // 4xx: what was asked cannot be.
             Self::Refused(problem) if problem.status < 500 => BAD_CONFIGURATION,

@@ -21,6 +21,7 @@ mod program;
 mod serve;
 mod service;
 mod service_manager;
+mod socket;
 mod state_folder;
 mod store;
 mod tls;
@@ -37,5 +38,6 @@ pub use local_token::{LocalTokenError, read_or_create as read_or_create_local_to
 pub use program::run;
 pub use serve::{Hive, StartError};
 pub use service::ServiceError;
+pub use socket::SocketError;
 pub use state_folder::{OwnedStateFolder, StateFolderError};
 pub use tls::TlsError;

@@ -32,6 +32,7 @@ use crate::{
     serve::Hive,
     service,
     service_manager::ServiceManager,
+    socket,
     state_folder::OwnedStateFolder,
 };
 
@@ -64,6 +65,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::Audit(arguments) => {
             in_state_folder(&environment, |folder| commands::audit(folder, &arguments))
         }
+        Command::Socket(arguments) => socket::run(&arguments, &environment),
         Command::Openapi => openapi(),
     };
     match outcome {
@@ -259,7 +261,7 @@ fn end(runtime: Runtime) {
 }
 
 /// The failure and everything below it, for a person.
-fn in_one_line(failure: &Failure) -> String {
+pub(crate) fn in_one_line(failure: &Failure) -> String {
     let chain = successors(Some(failure as &dyn Error), |&error| error.source());
     let mut causes: Vec<String> = chain.map(ToString::to_string).collect();
     // A library's error may say what the one below it says.

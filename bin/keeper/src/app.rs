@@ -1,6 +1,9 @@
 //! What every command is given: the printer, keeper's files, the environment, and the way to a hive.
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+};
 
 use hive_api::JobId;
 use hive_client::Endpoint;
@@ -9,6 +12,8 @@ use crate::{
     failure::Failure,
     hives::{self, Config, Hive, LOCAL, LastJob, Place, Target},
     local_hive::{self, LocalHive},
+    own_hive::OwnHive,
+    ssh::{Asking, SshHive, Tunnel},
     ui::{Printer, Tone},
 };
 
@@ -25,6 +30,14 @@ pub(crate) struct App {
     named_hive: Option<String>,
     /// The environment.
     pub(crate) variable: Variable,
+}
+
+/// The way to a hive.
+pub(crate) enum Way {
+    /// It can be started and stopped from here.
+    Own(OwnHive),
+    /// It answers at its address, or does not.
+    Address(Hive),
 }
 
 impl App {
@@ -62,22 +75,20 @@ impl App {
             .await
     }
 
-    /// The local hive, running or not; a remote one cannot be started or stopped from here.
-    pub(crate) fn local_hive(&self) -> Result<LocalHive, Failure> {
-        let target = self.target(self.named_hive.as_deref())?;
-        match &target.place {
-            Place::Local => LocalHive::locate(&target, &self.variable),
-            Place::Remote(_) => Err(Failure::usage(
-                format!("`{}` is on another machine", target.name),
+    /// The hive that is meant, running or not.
+    pub(crate) fn way_to_hive(&self) -> Result<Way, Failure> {
+        self.way(&self.target(self.named_hive.as_deref())?)
+    }
+
+    /// The hive that is meant, running or not, to be started or stopped.
+    pub(crate) fn own_hive(&self) -> Result<OwnHive, Failure> {
+        match self.way_to_hive()? {
+            Way::Own(own) => Ok(own),
+            Way::Address(hive) => Err(Failure::usage(
+                format!("`{}` is on another machine", hive.name),
                 "start and stop it there, or name the one here: --hive local",
             )),
         }
-    }
-
-    /// Whether the hive that is meant is this machine's.
-    pub(crate) fn means_local(&self) -> Result<bool, Failure> {
-        let target = self.target(self.named_hive.as_deref())?;
-        Ok(matches!(target.place, Place::Local))
     }
 
     /// Remembers the job that was submitted last. A keeper that cannot write its folder still downloads.
@@ -95,27 +106,61 @@ impl App {
     }
 
     async fn reach(&self, named: Option<&str>) -> Result<Hive, Failure> {
-        let target = self.target(named)?;
-        let local = match &target.place {
-            Place::Remote(endpoint) => {
-                return Hive::connect(&target, &Endpoint::Http(endpoint.clone()));
-            }
-            Place::Local => LocalHive::locate(&target, &self.variable)?,
+        self.connect(&self.target(named)?).await
+    }
+
+    /// The way to a hive, which is started where it does not run and keeper can start it.
+    pub(crate) async fn connect(&self, target: &Target) -> Result<Hive, Failure> {
+        let own = match self.way(target)? {
+            Way::Own(own) => own,
+            Way::Address(hive) => return Ok(hive),
         };
-        if local.answers().await? {
-            self.warn_of_differences(&local.hive).await;
-            return Ok(local.hive);
+        if own.answers_already().await? {
+            self.warn_of_differences(own.hive()).await;
+            return Ok(own.hive().clone());
         }
-        if !local_hive::may_start(&self.variable) {
-            return Err(local.not_running("KEEPER_NO_AUTOSTART forbids to start it"));
+        if local_hive::may_start(&self.variable) {
+            own.start().await?;
+        } else if !own.answers().await? {
+            return Err(own.not_running("KEEPER_NO_AUTOSTART forbids to start it"));
         }
-        local_hive::start(&local, &self.variable).await?;
-        Ok(local.hive)
+        Ok(own.hive().clone())
+    }
+
+    fn way(&self, target: &Target) -> Result<Way, Failure> {
+        Ok(match &target.place {
+            Place::Local => Way::Own(OwnHive::Local(LocalHive::locate(target, self.variable)?)),
+            Place::Ssh {
+                address,
+                hive_command,
+            } => {
+                let tunnel = Tunnel::new(address, hive_command.as_deref(), &self.variable)?;
+                Way::Own(OwnHive::Ssh(SshHive::locate(
+                    target,
+                    tunnel,
+                    self.asking(),
+                )?))
+            }
+            Place::Http(endpoint) => {
+                Way::Address(Hive::connect(target, &Endpoint::Http(endpoint.clone()))?)
+            }
+        })
+    }
+
+    /// Whether ssh may ask on this terminal; one that shows other processes is not ours to ask on.
+    fn asking(&self) -> Asking {
+        let settings = self.printer.settings();
+        let is_ours = settings.terminal && io::stdin().is_terminal() && !crate::in_background();
+        if is_ours && !settings.is_json() {
+            Asking::Person
+        } else {
+            Asking::Nobody
+        }
     }
 
     /// The environment that counts is that of the hive, which may have been started with another one.
     async fn warn_of_differences(&self, hive: &Hive) {
-        if !self.printer.tells_story() {
+        if !hive.is_local || !self.printer.tells_story() {
             return;
         }
         if let Ok(info) = hive.client.hive().await {

@@ -1,9 +1,11 @@
 //! The command line: every command, flag and value, and nothing about what they do.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hive_api::{JobState, Priority, RateLimit};
+use hive_api::{Fingerprint, JobState, Priority, RateLimit};
+
+use crate::hives;
 
 mod usage;
 
@@ -22,7 +24,7 @@ pub(crate) struct Arguments {
 /// What every command understands.
 #[derive(Debug, Args)]
 pub(crate) struct GlobalArguments {
-    /// The hive to talk to: a name, an address, or `local`
+    /// The hive to talk to: a name, an address such as `ssh://gpu1`, or `local`
     #[arg(long, global = true, env = "KEEPER_HIVE", value_name = "NAME|URL")]
     pub(crate) hive: Option<String>,
     /// What stdout carries
@@ -79,7 +81,7 @@ pub(crate) enum Command {
     /// Jobs: look, watch, cancel
     #[command(subcommand)]
     Job(JobCommand),
-    /// The hive of this machine: start, stop, look
+    /// Hives: which there are, start, stop, look
     #[command(subcommand)]
     Hive(HiveCommand),
     /// Short for `model download`
@@ -305,10 +307,33 @@ pub(crate) struct JobListArguments {
     pub(crate) state: Option<String>,
 }
 
-/// What can be done with the hive of this machine.
-#[derive(Clone, Copy, Debug, Subcommand)]
+/// What can be done with hives.
+#[derive(Debug, Subcommand)]
 pub(crate) enum HiveCommand {
-    /// Start it in the background
+    /// Add a hive on another machine by a name, once it has answered
+    Add(HiveAddArguments),
+    /// Forget a hive
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Give a hive another name
+    Rename {
+        /// Its name
+        old: String,
+        /// Its new name
+        new: String,
+    },
+    /// List the hives there are, without asking them
+    #[command(visible_alias = "ls")]
+    List,
+    /// Use this hive when none is named
+    Use {
+        /// Its name, or `local`
+        name: String,
+    },
+    /// Start it in the background, on this machine or over ssh
     Start,
     /// Stop it; its jobs go on at its next start
     Stop,
@@ -322,6 +347,30 @@ pub(crate) enum HiveCommand {
     Logout,
     /// Say as whom it asks the Hub
     Whoami,
+}
+
+/// `hive add`.
+#[derive(Debug, Args)]
+pub(crate) struct HiveAddArguments {
+    /// What to call it
+    pub(crate) name: String,
+    /// ssh://[user@]host[:port], https://host:port or http://host:port
+    pub(crate) url: String,
+    /// What it is chosen by besides its name, such as gpu=a100; repeatable
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = hives::label)]
+    pub(crate) labels: Vec<(String, String)>,
+    /// The fingerprint of its certificate, for https://
+    #[arg(long, value_name = "sha256:…")]
+    pub(crate) pin: Option<Fingerprint>,
+    /// The certificates that sign its own, for https://
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// What runs hive there, where it is not on the PATH, for ssh://
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) hive_command: Option<String>,
+    /// Add it without asking whether it answers
+    #[arg(long)]
+    pub(crate) no_check: bool,
 }
 
 #[cfg(test)]
@@ -360,6 +409,11 @@ mod tests {
             "keeper job limit last off",
             "keeper --quiet --no-progress --color never hive status",
             "keeper completions bash",
+            "keeper hive add gpu1 ssh://alice@gpu1 --label gpu=a100 --label site=lab --no-check",
+            "keeper hive ls",
+            "keeper hive rm gpu1",
+            "keeper hive use local",
+            "keeper hive rename gpu1 big",
         ] {
             let parsed = Arguments::try_parse_from(line.split(' '));
             assert!(parsed.is_ok(), "{line}: {parsed:?}");

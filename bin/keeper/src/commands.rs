@@ -52,6 +52,11 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Ending, Failure> 
         Command::Job(JobCommand::Retry { jobs, ending }) => {
             job::retry::run(app, &jobs, ending).await
         }
+        Command::Hive(HiveCommand::Add(arguments)) => hive::add::run(app, arguments).await,
+        Command::Hive(HiveCommand::Remove { name }) => hive::remove::run(app, &name),
+        Command::Hive(HiveCommand::Rename { old, new }) => hive::rename::run(app, &old, &new),
+        Command::Hive(HiveCommand::List) => Ok(hive::list::run(app)),
+        Command::Hive(HiveCommand::Use { name }) => hive::use_hive::run(app, &name),
         Command::Hive(HiveCommand::Start) => hive::start::run(app).await,
         Command::Hive(HiveCommand::Stop) => hive::stop::run(app).await,
         Command::Hive(HiveCommand::Restart) => hive::restart::run(app).await,

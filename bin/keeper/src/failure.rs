@@ -117,6 +117,17 @@ impl Failure {
         self
     }
 
+    /// Says whether trying again may help.
+    pub(crate) fn retryable(mut self, retryable: bool) -> Self {
+        self.problem.retryable = retryable;
+        self
+    }
+
+    /// Whether trying again helps only after a person has done something.
+    pub(crate) fn needs_person(&self) -> bool {
+        !self.problem.retryable
+    }
+
     /// Adds lines that help.
     pub(crate) fn with_lines(mut self, lines: Vec<String>) -> Self {
         self.lines = lines;

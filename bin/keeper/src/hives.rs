@@ -2,14 +2,26 @@
 
 mod address;
 mod config;
+mod edit;
+mod entry;
 
 use std::ffi::OsString;
 
 use hive_client::{ClientError, Endpoint, HiveClient, HttpEndpoint, Trust};
 use secrecy::SecretString;
+use url::Url;
 
-pub(crate) use self::config::{Config, LastJob};
-use crate::failure::Failure;
+pub(crate) use self::{
+    config::{Config, LastJob},
+    entry::{HiveEntry, ca_file, label, name_for},
+};
+use crate::{
+    failure::Failure,
+    ssh::{SshAddress, Tunnel},
+};
+
+/// What to give instead of an address that is none.
+const ADDRESSES: &str = "give an address such as ssh://gpu1 or https://gpu1:7835";
 
 /// The hive of this machine and user.
 pub(crate) const LOCAL: &str = "local";
@@ -30,8 +42,15 @@ pub(crate) struct Target {
 pub(crate) enum Place {
     /// On this machine, to be started if it does not run.
     Local,
+    /// On another machine, to be started over ssh if it does not run.
+    Ssh {
+        /// Where ssh goes.
+        address: SshAddress,
+        /// What runs `hive` there, where that is not its plain name.
+        hive_command: Option<String>,
+    },
     /// Behind an address.
-    Remote(HttpEndpoint),
+    Http(HttpEndpoint),
 }
 
 /// A hive that one talks to.
@@ -43,6 +62,8 @@ pub(crate) struct Hive {
     pub(crate) flag: Option<String>,
     /// Whether it is this machine's own.
     pub(crate) is_local: bool,
+    /// The way over ssh, where that is the way.
+    pub(crate) tunnel: Option<Tunnel>,
     /// The client.
     pub(crate) client: HiveClient,
 }
@@ -54,15 +75,13 @@ impl Hive {
             ClientError::BadCaFile { .. } => {
                 Failure::usage(error.to_string(), "name a PEM file with certificates")
             }
-            _ => Failure::usage(
-                error.to_string(),
-                "give an address such as https://gpu1:7835",
-            ),
+            _ => Failure::usage(error.to_string(), ADDRESSES),
         })?;
         Ok(Self {
             name: target.name.clone(),
             flag: target.flag.clone(),
             is_local: matches!(target.place, Place::Local),
+            tunnel: None,
             client,
         })
     }
@@ -77,8 +96,8 @@ impl Hive {
 
     /// What to do when it does not answer.
     pub(crate) fn remedy(&self) -> String {
-        if self.is_local {
-            "keeper hive start".to_owned()
+        if self.is_local || self.tunnel.is_some() {
+            self.command("hive start")
         } else {
             "check that hive serve runs there and listens (--listen) on this address".to_owned()
         }
@@ -101,18 +120,14 @@ pub(crate) fn choose(
             place: Place::Local,
         });
     }
-    let token = || {
-        let token = variable("KEEPER_TOKEN")?.into_string().ok()?;
-        (!token.is_empty()).then(|| SecretString::from(token))
-    };
+    let token = || token_of_environment(variable);
     if name.contains("://") {
-        let url = address::parse(name)?;
-        let name = match (url.host_str(), url.port_or_known_default()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            _ => name.to_owned(),
+        let place = place(&address::entry(name, variable)?, token(), variable)?;
+        let name = match &place {
+            Place::Http(endpoint) => host_and_port(&endpoint.url),
+            Place::Ssh { address, .. } => address.host().to_owned(),
+            Place::Local => name.to_owned(),
         };
-        let trust = address::trust(&url, variable)?;
-        let place = Place::Remote(address::endpoint(url, token(), trust, variable)?);
         return Ok(Target { name, flag, place });
     }
     let Some(known) = config.hive(name) else {
@@ -121,14 +136,50 @@ pub(crate) fn choose(
             config.known_hives(),
         ));
     };
-    let url = address::parse(&known.url)?;
-    let token = known.token.clone().or_else(token);
-    let place = Place::Remote(address::endpoint(url, token, Trust::SystemRoots, variable)?);
+    let token = config.token(name).cloned().or_else(token);
     Ok(Target {
         name: name.to_owned(),
         flag,
-        place,
+        place: place(known, token, variable)?,
     })
+}
+
+/// The token that the environment has, for a hive that is in no file.
+pub(crate) fn token_of_environment(
+    variable: &impl Fn(&str) -> Option<OsString>,
+) -> Option<SecretString> {
+    let token = variable("KEEPER_TOKEN")?.into_string().ok()?;
+    (!token.is_empty()).then(|| SecretString::from(token))
+}
+
+/// The way to a hive.
+pub(crate) fn place(
+    entry: &HiveEntry,
+    token: Option<SecretString>,
+    variable: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Place, Failure> {
+    if entry.url.starts_with("ssh://") {
+        let parsed = entry.url.parse::<SshAddress>();
+        return Ok(Place::Ssh {
+            address: parsed.map_err(|error| address::refused(&entry.url, &error.to_string()))?,
+            hive_command: entry.hive_command.clone(),
+        });
+    }
+    let url = address::parse(&entry.url)?;
+    let trust = match (entry.pin, &entry.ca_file) {
+        (Some(pin), _) => Trust::Pin(pin),
+        (None, Some(path)) => Trust::CaFile(path.clone()),
+        (None, None) => Trust::SystemRoots,
+    };
+    let endpoint = address::endpoint(url, token, trust, variable)?;
+    Ok(Place::Http(endpoint))
+}
+
+fn host_and_port(url: &Url) -> String {
+    match (url.host_str(), url.port_or_known_default()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        _ => url.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -168,8 +219,8 @@ mod tests {
         let variable = |name: &str| (name == "KEEPER_TOKEN").then(|| OsString::from("env"));
         let token_of = |named: &str| match choose(Some(named), &config(), &variable).unwrap().place
         {
-            Place::Local => None,
-            Place::Remote(endpoint) => endpoint.token.map(|token| token.expose_secret().to_owned()),
+            Place::Local | Place::Ssh { .. } => None,
+            Place::Http(endpoint) => endpoint.token.map(|token| token.expose_secret().to_owned()),
         };
         assert_eq!(token_of("http://127.0.0.1:7835").as_deref(), Some("env"));
         assert_eq!(token_of("gpu1").as_deref(), Some("t1"));
@@ -180,6 +231,7 @@ mod tests {
         for (address, name) in [
             ("http://127.0.0.1:7835", "127.0.0.1:7835"),
             ("https://gpu1/", "gpu1:443"),
+            ("ssh://alice@gpu1:2222", "gpu1"),
         ] {
             assert_eq!(choose(Some(address), &config(), &none).unwrap().name, name);
         }
@@ -187,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_bad_address_and_an_unknown_name_are_bad_usage_with_a_remedy() {
-        for named in ["ssh://gpu1", "http://", "gpu9"] {
+        for named in ["ssh://gpu1/x", "ftp://gpu1", "http://", "gpu9"] {
             let failure = choose(Some(named), &config(), &none).unwrap_err();
             assert_eq!(failure.exit, exit_code::USAGE, "{named}");
             assert!(failure.problem.hint.is_some(), "{named}");

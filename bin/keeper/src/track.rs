@@ -7,14 +7,14 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use hive_api::{Event, Job, JobId, SubmitJob};
-use hive_client::{ClientError, ConnectionLoss, Followed, FollowedStream, IdempotencyKey};
+use hive_client::{ClientError, Followed, FollowedStream, IdempotencyKey};
 use uuid::Uuid;
 
 use crate::{
     app::App,
     failure::Failure,
     hives::Hive,
-    local_hive::{Found, Revival},
+    revival::{Found, Revival},
 };
 
 /// Times that a submission is sent anew after a look at a hive that did not answer it.
@@ -49,17 +49,17 @@ pub(crate) enum Tracked {
     },
     /// Its stream is back, after this time.
     Reconnected(Duration),
-    /// The hive of this machine was stopped; its jobs go on when it runs again.
+    /// The hive was stopped; its jobs go on when it runs again.
     HiveStopped,
-    /// The hive of this machine died, and keeper may not start it.
+    /// The hive died, and keeper may not start it.
     HiveDied,
-    /// The hive of this machine had died and was started again, for the so manyth time.
+    /// The hive had died and was started again, for the so manyth time.
     HiveStartedAgain(u32),
     /// It was not accepted, or cannot be followed any further.
     Failed(Failure),
 }
 
-/// Follows jobs of one hive, and looks after that hive where it is this machine's.
+/// Follows jobs of one hive, and looks after that hive where keeper can start it.
 #[derive(Clone)]
 pub(crate) struct Tracker {
     hive: Hive,
@@ -202,7 +202,7 @@ impl Track {
             Followed::Reconnected { after } => Tracked::Reconnected(after),
             Followed::ConnectionLost { reason, .. } => {
                 tracing::debug!(reason = %reason, "the event stream was lost");
-                if reason == ConnectionLoss::Refused {
+                if self.tracker.revival.may_help(&reason) {
                     self.step = Step::LookAfterHive(stream);
                 } else {
                     self.step = Step::Follow(stream);

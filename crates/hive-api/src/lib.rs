@@ -20,6 +20,7 @@ mod plan;
 mod problem;
 mod progress;
 mod rate_limit;
+mod socket;
 
 pub use access::{
     AuditEntry, AuditPage, Caller, CreatePairCode, CreateToken, NewToken, Pair, PairCode,
@@ -42,3 +43,4 @@ pub use plan::{Access, LeftOut, Plan, PlanSummary, PlannedFile};
 pub use problem::{InvalidField, Problem, ProblemCode, Suggestion};
 pub use progress::{FileProgress, LimitedBy, Progress};
 pub use rate_limit::{ParseRateLimitError, RateLimit};
+pub use socket::{RunState, SocketAnswer, SocketRefusal};

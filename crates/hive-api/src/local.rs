@@ -34,6 +34,11 @@ impl StateFolder {
         Ok(Self(state_home.join("hive").join(machine_id)))
     }
 
+    /// The state folder at this path.
+    pub fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     /// The folder itself, mode 0700.
     pub fn path(&self) -> &Path {
         &self.0

@@ -20,6 +20,13 @@ const UNIX_SOCKET_BASE: &str = "http://localhost/";
 pub enum Endpoint {
     /// The unix socket of a hive on this machine; the file's permission is the token.
     UnixSocket(PathBuf),
+    /// A unix socket here that leads to that of a hive elsewhere; whoever forwards it has let the person in.
+    Forwarded {
+        /// The local end.
+        socket: PathBuf,
+        /// What a person recognises the hive by, such as `ssh://gpu1`.
+        address: String,
+    },
     /// A TCP address.
     Http(HttpEndpoint),
 }
@@ -40,6 +47,7 @@ impl Endpoint {
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::UnixSocket(path) => path.display().to_string(),
+            Self::Forwarded { address, .. } => address.clone(),
             Self::Http(endpoint) => endpoint.url.as_str().trim_end_matches('/').to_owned(),
         }
     }
@@ -47,7 +55,9 @@ impl Endpoint {
     /// The address that routes are appended to, ending in a slash.
     pub(crate) fn base(&self) -> Result<Url, ClientError> {
         let (text, address) = match self {
-            Self::UnixSocket(_) => (UNIX_SOCKET_BASE.to_owned(), self.describe()),
+            Self::UnixSocket(_) | Self::Forwarded { .. } => {
+                (UNIX_SOCKET_BASE.to_owned(), self.describe())
+            }
             Self::Http(endpoint) => (endpoint.url.to_string(), self.describe()),
         };
         let bad_address = |reason: &str| ClientError::BadAddress {
@@ -91,7 +101,9 @@ impl Endpoint {
             .connect_timeout(CONNECT_LIMIT)
             .read_timeout(READ_LIMIT);
         let builder = match self {
-            Self::UnixSocket(path) => builder.unix_socket(path.as_path()),
+            Self::UnixSocket(path) | Self::Forwarded { socket: path, .. } => {
+                builder.unix_socket(path.as_path())
+            }
             Self::Http(endpoint) => {
                 let builder = endpoint.trust.apply(&self.describe(), builder)?;
                 builder.tcp_nodelay(true)
@@ -108,6 +120,8 @@ impl Endpoint {
     pub(crate) fn longest_wait(&self) -> Duration {
         match self {
             Self::UnixSocket(_) => Duration::from_secs(2),
+            // Making the way again costs more than a look at a socket.
+            Self::Forwarded { .. } => Duration::from_secs(5),
             Self::Http(_) => Duration::from_secs(15),
         }
     }
@@ -115,7 +129,7 @@ impl Endpoint {
     /// The bearer token, where one is needed.
     pub(crate) fn token(&self) -> Option<&SecretString> {
         match self {
-            Self::UnixSocket(_) => None,
+            Self::UnixSocket(_) | Self::Forwarded { .. } => None,
             Self::Http(endpoint) => endpoint.token.as_ref(),
         }
     }

@@ -2,27 +2,28 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use hive_api::ParseFingerprintError;
 use hive_client::{HttpEndpoint, Trust};
 use secrecy::SecretString;
 use url::{Host, Url};
 
+use super::{ADDRESSES, HiveEntry};
 use crate::failure::Failure;
 
-/// Reads the address of a hive.
+/// Reads the HTTP address of a hive.
 pub(super) fn parse(text: &str) -> Result<Url, Failure> {
-    let refused = |reason: String| {
-        Failure::usage(
-            format!("`{text}` is not the address of a hive: {reason}"),
-            "give an address such as https://gpu1:7835",
-        )
-    };
-    let url = Url::parse(text).map_err(|error| refused(error.to_string()))?;
+    let url = Url::parse(text).map_err(|error| refused(text, &error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(refused(
-            "it begins with neither http:// nor https://".into(),
-        ));
+        let reason = "it begins with none of ssh://, https:// and http://";
+        return Err(refused(text, reason));
     }
     Ok(url)
+}
+
+/// The failure of an address that is none.
+pub(super) fn refused(text: &str, reason: &str) -> Failure {
+    let detail = format!("`{text}` is not the address of a hive: {reason}");
+    Failure::usage(detail, ADDRESSES)
 }
 
 /// The way to a hive; a token is not sent where everyone on the way could read it.
@@ -42,31 +43,36 @@ pub(super) fn endpoint(
     Ok(HttpEndpoint { url, token, trust })
 }
 
-/// What the environment says to trust at an address that no file knows.
-pub(super) fn trust(
-    url: &Url,
+/// A hive that no file knows: what to trust there is in the environment.
+pub(super) fn entry(
+    url: &str,
     variable: &impl Fn(&str) -> Option<OsString>,
-) -> Result<Trust, Failure> {
-    if url.scheme() != "https" {
-        return Ok(Trust::SystemRoots);
+) -> Result<HiveEntry, Failure> {
+    let plain = HiveEntry::at(url);
+    if !url.starts_with("https://") {
+        return Ok(plain);
     }
-    match (
-        text(variable, "KEEPER_PIN"),
-        text(variable, "KEEPER_CA_FILE"),
-    ) {
-        (None, None) => Ok(Trust::SystemRoots),
-        (None, Some(path)) => Ok(Trust::CaFile(PathBuf::from(path))),
-        (Some(pin), None) => pin.parse().map(Trust::Pin).map_err(|error| {
-            Failure::usage(
-                format!("KEEPER_PIN is `{pin}`, and {error}"),
-                "the log of hive serve shows it",
-            )
-        }),
-        (Some(_), Some(_)) => Err(Failure::usage(
+    let pin = text(variable, "KEEPER_PIN");
+    let ca_file = text(variable, "KEEPER_CA_FILE");
+    if pin.is_some() && ca_file.is_some() {
+        return Err(Failure::usage(
             "KEEPER_PIN and KEEPER_CA_FILE are both set",
             "a pin needs no authority: unset one of them",
-        )),
+        ));
     }
+    let parsed = pin.as_ref().map(|pin| pin.parse()).transpose();
+    let pin = parsed.map_err(|error: ParseFingerprintError| {
+        let pin = pin.unwrap_or_default();
+        Failure::usage(
+            format!("KEEPER_PIN is `{pin}`, and {error}"),
+            "the log of hive serve shows it",
+        )
+    })?;
+    Ok(HiveEntry {
+        pin,
+        ca_file: ca_file.map(PathBuf::from),
+        ..plain
+    })
 }
 
 fn text(variable: &impl Fn(&str) -> Option<OsString>, name: &str) -> Option<String> {
@@ -89,7 +95,10 @@ mod tests {
     use hive_api::Fingerprint;
 
     use super::*;
-    use crate::exit_code;
+    use crate::{
+        exit_code,
+        hives::{Place, place},
+    };
 
     fn variables<'a>(
         pairs: &'a [(&'a str, &'a str)],
@@ -101,10 +110,12 @@ mod tests {
     }
 
     fn reach(url: &str, token: Option<&str>, pairs: &[(&str, &str)]) -> Result<Trust, Failure> {
-        let url = parse(url).unwrap();
-        let trust = trust(&url, &variables(pairs))?;
         let token = token.map(|token| SecretString::from(token.to_owned()));
-        endpoint(url, token, trust, &variables(pairs)).map(|endpoint| endpoint.trust)
+        let entry = entry(url, &variables(pairs))?;
+        match place(&entry, token, &variables(pairs))? {
+            Place::Http(endpoint) => Ok(endpoint.trust),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -12,10 +12,11 @@ use hive_api::JobId;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::entry::HiveEntry;
 use crate::failure::Failure;
 
-const CONFIG: &str = "config.toml";
-const CREDENTIALS: &str = "credentials.toml";
+pub(super) const CONFIG: &str = "config.toml";
+pub(super) const CREDENTIALS: &str = "credentials.toml";
 const LAST_JOB: &str = "last-job.json";
 
 /// Which hives there are.
@@ -23,16 +24,8 @@ const LAST_JOB: &str = "last-job.json";
 pub(crate) struct Config {
     folder: Option<PathBuf>,
     default: Option<String>,
-    hives: BTreeMap<String, KnownHive>,
-}
-
-/// A hive of the configuration.
-#[derive(Debug)]
-pub(crate) struct KnownHive {
-    /// Its address, unchecked.
-    pub(crate) url: String,
-    /// Its token.
-    pub(crate) token: Option<SecretString>,
+    hives: BTreeMap<String, HiveEntry>,
+    tokens: BTreeMap<String, SecretString>,
 }
 
 /// The job that this keeper submitted last.
@@ -51,12 +44,6 @@ struct ConfigFile {
     default: Option<String>,
     #[serde(default)]
     hives: BTreeMap<String, HiveEntry>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HiveEntry {
-    url: String,
 }
 
 #[derive(Deserialize)]
@@ -89,19 +76,15 @@ impl Config {
     pub(crate) fn parse(config: &str, credentials: &str) -> Result<Self, String> {
         let one_line = |error: toml::de::Error| error.message().to_owned();
         let config: ConfigFile = toml::from_str(config).map_err(one_line)?;
-        let mut tokens: BTreeMap<String, Credential> =
+        let credentials: BTreeMap<String, Credential> =
             toml::from_str(credentials).map_err(one_line)?;
-        let hives = config.hives.into_iter().map(|(name, entry)| {
-            let token = tokens.remove(&name);
-            let known = KnownHive {
-                url: entry.url,
-                token: token.map(|credential| SecretString::from(credential.token)),
-            };
-            (name, known)
-        });
+        let tokens = credentials
+            .into_iter()
+            .map(|(name, credential)| (name, SecretString::from(credential.token)));
         Ok(Self {
             folder: None,
-            hives: hives.collect(),
+            hives: config.hives,
+            tokens: tokens.collect(),
             default: config.default,
         })
     }
@@ -112,15 +95,30 @@ impl Config {
     }
 
     /// A hive by its name.
-    pub(crate) fn hive(&self, name: &str) -> Option<&KnownHive> {
+    pub(crate) fn hive(&self, name: &str) -> Option<&HiveEntry> {
         self.hives.get(name)
+    }
+
+    /// All hives, by name.
+    pub(crate) fn hives(&self) -> &BTreeMap<String, HiveEntry> {
+        &self.hives
+    }
+
+    /// The token of a hive.
+    pub(crate) fn token(&self, name: &str) -> Option<&SecretString> {
+        self.tokens.get(name)
+    }
+
+    /// The folder of keeper's files, where the environment names one.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// The names there are, as a remedy for one that there is not.
     pub(crate) fn known_hives(&self) -> String {
         let names: Vec<&str> = self.hives.keys().map(String::as_str).collect();
         if names.is_empty() {
-            "use local, or an address such as https://gpu1:7835".to_owned()
+            "use local, an address such as ssh://gpu1, or add one: keeper hive add".to_owned()
         } else {
             format!("use local, {}, or an address", names.join(", "))
         }
@@ -162,7 +160,7 @@ fn folder(variable: &impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     })
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+pub(super) fn read(path: &Path) -> Result<String, Failure> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),

@@ -63,7 +63,7 @@ async fn version_of(program: &Path) -> Option<String> {
 }
 
 /// `hive <semver> (model hive)`, exactly.
-fn is_ours(version: &str) -> bool {
+pub(crate) fn is_ours(version: &str) -> bool {
     let version = version.strip_suffix('\n').unwrap_or(version);
     let Some(number) = version
         .strip_prefix("hive ")

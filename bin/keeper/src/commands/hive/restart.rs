@@ -4,8 +4,8 @@ use super::{start, stop};
 use crate::{app::App, exit_code::Ending, failure::Failure};
 
 pub(in crate::commands) async fn run(app: &App) -> Result<Ending, Failure> {
-    let local = app.local_hive()?;
-    stop::stop(app, &local).await?;
-    start::start(app, &local).await?;
+    let own = app.own_hive()?;
+    stop::stop(app, &own).await?;
+    start::start(app, &own).await?;
     Ok(Ending::DONE)
 }

@@ -5,21 +5,17 @@ use std::time::Duration;
 use hive_api::{HiveInfo, RateLimit};
 
 use crate::{
-    app::App,
+    app::{App, Way},
     exit_code::Ending,
     failure::Failure,
     ui::{format, screens::labelled},
 };
 
 pub(in crate::commands) async fn run(app: &App) -> Result<Ending, Failure> {
-    let hive = if app.means_local()? {
-        let local = app.local_hive()?;
-        if !local.answers().await? {
-            return Err(local.not_running(""));
-        }
-        local.hive
-    } else {
-        app.hive().await?
+    let hive = match app.way_to_hive()? {
+        Way::Own(own) if own.answers().await? => own.hive().clone(),
+        Way::Own(own) => return Err(own.not_running("")),
+        Way::Address(hive) => hive,
     };
     let info = hive.client.hive().await;
     let info = info.map_err(|error| Failure::of_client(&hive, &error))?;

@@ -3,21 +3,18 @@
 use hive_api::HiveInfo;
 use serde::Serialize;
 
-use crate::{
-    app::App,
-    exit_code::Ending,
-    failure::Failure,
-    local_hive::{self, LocalHive},
-    ui::format,
-};
+use crate::{app::App, exit_code::Ending, failure::Failure, own_hive::OwnHive, ui::format};
 
 pub(in crate::commands) async fn run(app: &App) -> Result<Ending, Failure> {
-    let local = app.local_hive()?;
-    let stopped_process = stop(app, &local).await?;
+    let own = app.own_hive()?;
+    let stopped_process = stop(app, &own).await?;
     if app.printer.settings().is_json() {
         app.printer.json(&Stopped { stopped_process });
     } else if stopped_process.is_none() {
-        app.printer.story("No hive runs here");
+        app.printer.story(&match &own {
+            OwnHive::Local(_) => "No hive runs here".to_owned(),
+            OwnHive::Ssh(ssh) => format!("No hive runs on {}", ssh.hive.name),
+        });
     }
     Ok(Ending::DONE)
 }
@@ -29,14 +26,18 @@ struct Stopped {
 }
 
 /// Stops it and says what that means for its jobs; `None` when none ran, else which process that was.
-pub(super) async fn stop(app: &App, local: &LocalHive) -> Result<Option<i32>, Failure> {
-    let info = local.hive.client.hive().await.ok();
-    let Some(pid) = local_hive::stop(local).await? else {
+pub(super) async fn stop(app: &App, own: &OwnHive) -> Result<Option<i32>, Failure> {
+    let info = own.hive().client.hive().await.ok();
+    let Some(pid) = own.stop().await? else {
         return Ok(None);
     };
     let jobs = info.as_ref().map(unfinished).unwrap_or_default();
+    let of = match own {
+        OwnHive::Local(_) => String::new(),
+        OwnHive::Ssh(ssh) => format!(" of {}", ssh.hive.name),
+    };
     app.printer
-        .story(&format!("Stopped the hive (process {pid}){jobs}"));
+        .story(&format!("Stopped the hive{of} (process {pid}){jobs}"));
     Ok(Some(pid))
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hive_api::{Job, JobState, Open};
 
-use crate::{hives::Hive, local_hive::STARTS_MAX, ui::format};
+use crate::{hives::Hive, revival::STARTS_MAX, ui::format};
 
 /// `the job goes on`: what it does while nothing is heard of it.
 pub(crate) fn meanwhile(job: Option<&Job>) -> &'static str {

@@ -22,6 +22,7 @@ fn story(audience: Audience, jobs: usize) -> (Story, Captured) {
         name: "gpu1".into(),
         flag: Some("gpu1".into()),
         is_local: false,
+        tunnel: None,
         client: HiveClient::connect(&endpoint).unwrap(),
     };
     let shown = (0..jobs)

@@ -1,0 +1,29 @@
+//! `keeper hive remove`: keeper forgets a hive; nothing changes there.
+
+use serde::Serialize;
+
+use crate::{app::App, exit_code::Ending, failure::Failure, hives::LOCAL};
+
+pub(in crate::commands) fn run(app: &App, name: &str) -> Result<Ending, Failure> {
+    let was_used = app.config.remove(name)?;
+    app.printer.story(&format!("Removed {name}"));
+    if was_used {
+        app.printer.story(&format!(
+            "{LOCAL}, the hive of this machine, is used now when no hive is named"
+        ));
+    }
+    if app.printer.settings().is_json() {
+        app.printer.json(&Removed {
+            removed: name,
+            was_used,
+        });
+    }
+    Ok(Ending::DONE)
+}
+
+/// What a program is told.
+#[derive(Serialize)]
+struct Removed<'a> {
+    removed: &'a str,
+    was_used: bool,
+}

@@ -1,0 +1,128 @@
+//! One hive of `config.toml`, and the forms of what a person writes into it: its name, labels, pin and CA file.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use hive_api::Fingerprint;
+use serde::{Deserialize, Serialize};
+
+use super::LOCAL;
+use crate::failure::Failure;
+
+/// Names and labels have at most this many characters.
+const NAME_CHARACTERS_MAX: usize = 63;
+
+/// A hive of the configuration, by its keys in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HiveEntry {
+    /// Its address, unchecked: the file is a person's.
+    pub(crate) url: String,
+    /// The fingerprint of its certificate, `sha256:` and 64 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pin: Option<Fingerprint>,
+    /// The certificates that sign its own, as a PEM file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// What runs `hive` there, for its shell; over ssh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hive_command: Option<String>,
+    /// What it is chosen by besides its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl HiveEntry {
+    /// A hive of which nothing but its address is known.
+    pub(crate) fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            pin: None,
+            ca_file: None,
+            hive_command: None,
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// A name that a hive can be given.
+pub(crate) fn name_for(name: &str) -> Result<String, Failure> {
+    let reason = if name == LOCAL {
+        "that is the hive of this machine"
+    } else if name.parse::<IpAddr>().is_ok() || name.contains("://") {
+        "it looks like an address"
+    } else if !is_word(name) {
+        "a name is 1 to 63 letters, digits, `.`, `_` and `-`, and does not begin with `-`"
+    } else {
+        return Ok(name.to_owned());
+    };
+    Err(Failure::usage(
+        format!("`{name}` cannot name a hive"),
+        reason,
+    ))
+}
+
+/// A label, `KEY=VALUE`.
+pub(crate) fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if is_word(key) && is_word(value) => {
+            Ok((key.to_owned(), value.to_owned()))
+        }
+        Some(_) | None => Err("give KEY=VALUE, each of letters, digits, `.`, `_` and `-`".into()),
+    }
+}
+
+/// The absolute path of a CA file that is there.
+pub(crate) fn ca_file(path: &Path) -> Result<PathBuf, Failure> {
+    let absolute = std::path::absolute(path).ok().filter(|path| path.is_file());
+    absolute.ok_or_else(|| {
+        Failure::usage(
+            format!("there is no file {}", path.display()),
+            "name the PEM file of the CA",
+        )
+    })
+}
+
+fn is_word(text: &str) -> bool {
+    let is_fine = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    (1..=NAME_CHARACTERS_MAX).contains(&text.len())
+        && !text.starts_with('-')
+        && text.chars().all(is_fine)
+        && text.chars().any(|letter| letter.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_plain_word_that_means_nothing_else() {
+        for name in ["gpu1", "gpu1.lan", "A_b-3", &"x".repeat(63)] {
+            assert_eq!(name_for(name).unwrap(), name);
+        }
+        for name in [
+            "",
+            "-x",
+            "local",
+            "10.0.0.1",
+            "ssh://a",
+            "a b",
+            "..",
+            "ü",
+            &"x".repeat(64),
+        ] {
+            assert!(name_for(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_label_has_a_key_and_a_value() {
+        assert_eq!(label("gpu=a100").unwrap(), ("gpu".into(), "a100".into()));
+        for text in ["gpu", "gpu=", "=a100", "a=b=c", "a= b"] {
+            assert!(label(text).is_err(), "{text}");
+        }
+    }
+}
