@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What the fake Hub serves.
-const MODEL: &str = "acme/Tiny-GGUF";
+const MODEL: &str = "demo/Tiny-GGUF";
 /// Shorter than what makes ssh give the connection up.
 const SHORT_BREAK_SECONDS: u64 = 10;
 

@@ -223,8 +223,7 @@ impl Trouble {
                 "check the name; it may also be a Host of your ~/.ssh/config".to_owned()
             }
             Self::HostKeyChanged { .. } => format!(
-                "find out why; if the new key is right, ssh-keygen -R {}, then {by_hand}",
-                address.host()
+                "find out why; if the new key is right, remove the old one as ssh says, then {by_hand}"
             ),
             Self::HostKeyUnknown { .. } => {
                 format!("connect once by hand and compare the key: {by_hand}")

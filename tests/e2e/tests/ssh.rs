@@ -1,0 +1,72 @@
+//! What a person meets when ssh does not lead to a hive. The real ssh is met in `cargo xtask ssh`.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test with its line"
+)]
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use e2e::{End, Machine, Running};
+use rustix::process::{Pid, Signal, test_kill_process};
+use tokio::process::Command;
+
+/// A keeper whose `ssh` is this shell script.
+fn keeper(machine: &Machine, script: &str, arguments: &[&str]) -> Command {
+    let bin = machine.home().join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let ssh = bin.join("ssh");
+    fs::write(&ssh, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    let run = machine.home().join("run");
+    fs::create_dir_all(&run).unwrap();
+    let mut command = machine.keeper(arguments);
+    command
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .env("XDG_RUNTIME_DIR", run);
+    command
+}
+
+const ADD: [&str; 4] = ["hive", "add", "gpu1", "ssh://gpu1"];
+
+#[tokio::test]
+async fn a_hive_that_lets_nobody_in_is_not_added_unless_told() {
+    let machine = Machine::new("http://127.0.0.1:9").unwrap();
+    let script = "echo 'alice@gpu1: Permission denied (publickey).' >&2; exit 255";
+    let finished = Running::start(&mut keeper(&machine, script, &ADD)).unwrap();
+    let finished = finished.finish().await.unwrap();
+    assert_eq!(finished.end, End::Exit(4), "{finished}");
+    assert!(finished.stderr.contains("gpu1 was not added"), "{finished}");
+    let listed = machine.run_keeper(&["hive", "list"]).await.unwrap();
+    assert!(!listed.stdout.contains("gpu1"), "{listed}");
+
+    let unchecked = ["hive", "add", "gpu1", "ssh://gpu1", "--no-check"];
+    let added = machine.run_keeper(&unchecked).await.unwrap();
+    assert_eq!(added.end, End::Exit(0), "{added}");
+    let listed = machine.run_keeper(&["hive", "list"]).await.unwrap();
+    assert!(listed.stdout.contains("ssh://gpu1"), "{listed}");
+    // The machine stops its own hive at the end.
+    machine.run_keeper(&["hive", "use", "local"]).await.unwrap();
+}
+
+#[tokio::test]
+async fn ctrl_c_while_connecting_ends_at_once_and_leaves_no_ssh() {
+    let machine = Machine::new("http://127.0.0.1:9").unwrap();
+    let pipe = machine.home().join("connecting");
+    let script = format!("echo $$ > {}; exec sleep 600", pipe.display());
+    rustix::fs::mkfifoat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::Mode::from_raw_mode(0o600),
+    )
+    .unwrap();
+    let running = Running::start(&mut keeper(&machine, &script, &ADD)).unwrap();
+    // The other end is opened by the script, so this waits until it runs.
+    let pid = tokio::fs::read_to_string(&pipe).await.unwrap();
+    running.signal_group(Signal::INT).unwrap();
+    let finished = running.finish().await.unwrap();
+    assert_eq!(finished.end, End::Signal(2), "{finished}");
+    let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    let is_gone = test_kill_process(pid).is_err() || stat.is_ok_and(|stat| stat.contains(") Z "));
+    assert!(is_gone, "ssh runs on");
+}
