@@ -4,13 +4,14 @@
 
 mod connections;
 mod hub;
+mod listen;
 mod settings;
 mod tls;
 
 use std::{
     ffi::OsString,
     fs, io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -28,8 +29,6 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::Serve;
 
-/// The port of an address that names none.
-const DEFAULT_PORT: u16 = 7835;
 /// Jobs that run at once unless told otherwise.
 const DEFAULT_MAX_JOBS: u32 = 4;
 /// Ended jobs that are kept unless told otherwise.
@@ -272,29 +271,6 @@ impl Layers {
         is_on.then_some(key)
     }
 
-    fn listen(&self) -> Result<Vec<SocketAddr>, ConfigError> {
-        let insecure_http = self.said("insecure_http", |layer| layer.insecure_http);
-        let may_leave = insecure_http.is_some() || self.tls()?.is_some();
-        let Some((key, texts)) = self.first("listen", |layer| layer.listen.clone()) else {
-            return Ok(Vec::new());
-        };
-        texts
-            .into_iter()
-            .map(|text| {
-                let Some(address) = parse_address(&text) else {
-                    let expected = "an IP address with a port, such as `127.0.0.1:7835`";
-                    return Err(ConfigError::invalid(&key, text, expected));
-                };
-                if address.ip().to_canonical().is_loopback() || may_leave {
-                    Ok(address)
-                } else {
-                    let key = key.clone();
-                    Err(ConfigError::BeyondLoopback { key, address })
-                }
-            })
-            .collect()
-    }
-
     fn allow_hosts(&self) -> Result<Vec<String>, ConfigError> {
         let given = self.first("allow_host", |layer| layer.allow_host.clone());
         let (key, names) = given.unwrap_or_default();
@@ -396,16 +372,4 @@ impl Layers {
             _ => Err(ConfigError::invalid(key, format, "`text` or `json`")),
         }
     }
-}
-
-/// Reads `ADDR:PORT`, or `ADDR` alone with the default port; IPv6 with or without brackets.
-fn parse_address(text: &str) -> Option<SocketAddr> {
-    let alone = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(text);
-    text.parse().ok().or_else(|| {
-        let address: IpAddr = alone.parse().ok()?;
-        Some(SocketAddr::new(address, DEFAULT_PORT))
-    })
 }

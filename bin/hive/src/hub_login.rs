@@ -74,7 +74,8 @@ impl HubLogin {
         let account = account.map_err(|error| self.problem(error))?;
         let path = self.path.clone();
         self.on_disk(move || write(&path, &token)).await?;
-        self.use_token(Some(&hub_token))?;
+        self.use_token(Some(&hub_token))
+            .map_err(|problem| *problem)?;
         Ok(self.shown(Some(account)))
     }
 
@@ -87,13 +88,14 @@ impl HubLogin {
             Ok(()) | Err(_) => Ok(()),
         })
         .await?;
-        self.use_token(self.environment.as_ref())?;
+        self.use_token(self.environment.as_ref())
+            .map_err(|problem| *problem)?;
         Ok(self.shown(self.downloads.provisioner.known_hub_account()))
     }
 
-    fn use_token(&self, token: Option<&HubToken>) -> Result<(), Problem> {
+    fn use_token(&self, token: Option<&HubToken>) -> Result<(), Box<Problem>> {
         let set = self.downloads.provisioner.set_hub_token(token);
-        set.map_err(|error| Problem::new(ProblemCode::Internal, error.to_string()))
+        set.map_err(|error| Problem::new(ProblemCode::Internal, error.to_string()).into())
     }
 
     fn shown(&self, account: Option<String>) -> HubAccount {

@@ -1,6 +1,5 @@
 //! What a person meets when ssh does not lead to a hive. The real ssh is met in `cargo xtask ssh`.
 #![expect(
-    clippy::expect_used,
     clippy::unwrap_used,
     reason = "a failed unwrap is a failed test with its line"
 )]

@@ -131,15 +131,13 @@ impl Hub {
 
     /// The name of a token's account.
     pub(crate) async fn account_of(&self, token: &HubToken) -> Result<String, HubError> {
-        match authorization(token) {
-            Ok(authorization) => self.who_is(&authorization).await,
-            Err(_) => {
-                let address = failure::address(&self.settings.endpoint);
-                let detail = "no token has such characters";
-                let kind = HubErrorKind::Denied(Denial::BadToken);
-                Err(HubError::new(kind, address, detail))
-            }
-        }
+        let Ok(authorization) = authorization(token) else {
+            let address = failure::address(&self.settings.endpoint);
+            let detail = "no token has such characters";
+            let kind = HubErrorKind::Denied(Denial::BadToken);
+            return Err(HubError::new(kind, address, detail));
+        };
+        self.who_is(&authorization).await
     }
 
     /// `GET /api/whoami-v2` (Hub API), within the limit for the headers of an answer.

@@ -194,10 +194,10 @@ impl FileJob {
         let Some(outcome) = outcome else {
             // How many bytes are kept is known when nothing of the transfer runs any more.
             ticket.leave().await;
-            board.ended(index, &identity);
+            board.ended(index, identity);
             return Err(ProvisionError::Cancelled);
         };
-        let received = board.ended(index, &identity);
+        let received = board.ended(index, identity);
         Ok((end_of(outcome), received))
     }
 

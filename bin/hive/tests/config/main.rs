@@ -4,6 +4,8 @@
     reason = "a failed unwrap is a failed test with its line"
 )]
 
+mod example_file;
+
 use std::{ffi::OsString, fs, path::Path, time::Duration};
 
 use hive::{Config, ConfigError, ConnectionLimits, LogFormat, Serve, Settings, TlsConfig};
@@ -372,46 +374,4 @@ fn connections_take_no_more_than_their_share_of_the_open_files() {
     }
     // Where a limit of 20,000 is common, ten thousand may watch one job.
     assert!(limits.within(Some(20_000)).open_streams_per_job >= 10_000);
-}
-
-/// The keys that a file may have, as the refusal of an unknown one names them.
-fn keys_of_a_file() -> Vec<String> {
-    let error = Told::nothing().file("no_such_key = 1\n").resolve();
-    let message = error.unwrap_err().to_string();
-    let (_, keys) = message.split_once("expected one of ").unwrap();
-    keys.split(", ")
-        .map(|key| key.trim_matches('`').to_owned())
-        .collect()
-}
-
-#[test]
-fn the_example_file_has_every_key_with_its_default() {
-    let example = include_str!("../../../packaging/hive.toml");
-    let lines: Vec<&str> = example
-        .lines()
-        .filter_map(|line| line.strip_prefix("# "))
-        .filter(|line| {
-            let key = line.split(" = ").next().unwrap();
-            line.contains(" = ") && !key.contains(' ')
-        })
-        .collect();
-    let mut keys: Vec<_> = lines
-        .iter()
-        .map(|line| line.split(" = ").next().unwrap().to_owned())
-        .collect();
-    let mut expected = keys_of_a_file();
-    keys.sort();
-    expected.sort();
-    assert_eq!(keys, expected);
-
-    let mut told = Told::nothing().file(&lines.join("\n")).resolve().unwrap();
-    let default = Told::nothing().resolve().unwrap();
-    // These two have no value that says what is so without them.
-    assert_eq!(told.store, Path::new("/srv/hive/hub"));
-    assert_eq!(told.idle_exit, Some(Duration::from_mins(15)));
-    told.store.clone_from(&default.store);
-    told.idle_exit = None;
-    told.state = default.state.clone();
-    let without_home = |config: &Config| format!("{config:?}");
-    assert_eq!(without_home(&told), without_home(&default));
 }
