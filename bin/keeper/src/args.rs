@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hive_api::{Fingerprint, JobState, Priority, RateLimit};
 
-use crate::hives;
+use crate::hives::{self, PairingCode};
 
 mod usage;
 
@@ -368,8 +368,14 @@ pub(crate) struct HiveAddArguments {
     /// What runs hive there, where it is not on the PATH, for ssh://
     #[arg(long, value_name = "COMMAND")]
     pub(crate) hive_command: Option<String>,
-    /// Add it without asking whether it answers
+    /// The code that `hive pair` printed there, exchanged for a token of this keeper's own
+    #[arg(long, value_name = "XXXX-XXXX")]
+    pub(crate) code: Option<PairingCode>,
+    /// Take the place of the hive of this name: pair anew, or give it another address
     #[arg(long)]
+    pub(crate) replace: bool,
+    /// Add it without asking whether it answers
+    #[arg(long, conflicts_with = "code")]
     pub(crate) no_check: bool,
 }
 
@@ -410,6 +416,7 @@ mod tests {
             "keeper --quiet --no-progress --color never hive status",
             "keeper completions bash",
             "keeper hive add gpu1 ssh://alice@gpu1 --label gpu=a100 --label site=lab --no-check",
+            "keeper hive add gpu1 https://gpu1:7835 --code 7KQM-2XHD --replace",
             "keeper hive ls",
             "keeper hive rm gpu1",
             "keeper hive use local",

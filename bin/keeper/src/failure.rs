@@ -63,9 +63,12 @@ impl Failure {
             },
             ClientError::Unauthorized(problem) => {
                 let mut problem = problem.clone();
-                problem.hint.get_or_insert_with(|| {
-                    "set KEEPER_TOKEN to a token of this hive (on its machine: hive token)".into()
-                });
+                let is_stranger = problem.code == Open::Known(ProblemCode::Unauthenticated);
+                if is_stranger || problem.hint.is_none() {
+                    let or_token = ", or set KEEPER_TOKEN to what hive token create prints there";
+                    let or_token = if hive.is_known { "" } else { or_token };
+                    problem.hint = Some(hive.how_to_pair() + or_token);
+                }
                 Self {
                     exit,
                     problem,
@@ -83,8 +86,10 @@ impl Failure {
                 exit,
                 "another_certificate",
                 error.to_string(),
-                "if it was renewed there, pair anew: hive pair on that machine prints the line; if not, somebody \
-                 stands between, and nothing was sent",
+                format!(
+                    "if it was renewed there, {}; if not, somebody stands between, and nothing was sent",
+                    hive.how_to_pair()
+                ),
             )
             .because(Some(format!("pinned {pinned}, shown {shown}"))),
             ClientError::UntrustedCertificate { problem, .. } => Self::new(

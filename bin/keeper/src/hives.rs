@@ -4,6 +4,7 @@ mod address;
 mod config;
 mod edit;
 mod entry;
+mod pairing;
 
 use std::ffi::OsString;
 
@@ -14,6 +15,7 @@ use url::Url;
 pub(crate) use self::{
     config::{Config, LastJob},
     entry::{HiveEntry, ca_file, label, name_for},
+    pairing::PairingCode,
 };
 use crate::{
     failure::Failure,
@@ -33,6 +35,8 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// What to write after `--hive`, where it is not the one that is used anyway.
     pub(crate) flag: Option<String>,
+    /// Whether keeper's files know it.
+    pub(crate) is_known: bool,
     /// The way there.
     pub(crate) place: Place,
 }
@@ -60,6 +64,8 @@ pub(crate) struct Hive {
     pub(crate) name: String,
     /// What to write after `--hive`, where it is not the one that is used anyway.
     pub(crate) flag: Option<String>,
+    /// Whether keeper's files know it.
+    pub(crate) is_known: bool,
     /// Whether it is this machine's own.
     pub(crate) is_local: bool,
     /// The way over ssh, where that is the way.
@@ -80,6 +86,7 @@ impl Hive {
         Ok(Self {
             name: target.name.clone(),
             flag: target.flag.clone(),
+            is_known: target.is_known,
             is_local: matches!(target.place, Place::Local),
             tunnel: None,
             client,
@@ -91,6 +98,16 @@ impl Hive {
         match &self.flag {
             Some(flag) => format!("keeper --hive {flag} {rest}"),
             None => format!("keeper {rest}"),
+        }
+    }
+
+    /// What to do where it does not accept who asks.
+    pub(crate) fn how_to_pair(&self) -> String {
+        let pair = "pair with it: hive pair on its machine prints the line for this one";
+        if self.is_known {
+            format!("{pair}; add --replace to it")
+        } else {
+            pair.to_owned()
         }
     }
 
@@ -117,6 +134,7 @@ pub(crate) fn choose(
         return Ok(Target {
             name: LOCAL.to_owned(),
             flag,
+            is_known: false,
             place: Place::Local,
         });
     }
@@ -128,7 +146,12 @@ pub(crate) fn choose(
             Place::Ssh { address, .. } => address.host().to_owned(),
             Place::Local => name.to_owned(),
         };
-        return Ok(Target { name, flag, place });
+        return Ok(Target {
+            name,
+            flag,
+            is_known: false,
+            place,
+        });
     }
     let Some(known) = config.hive(name) else {
         return Err(Failure::usage(
@@ -140,6 +163,7 @@ pub(crate) fn choose(
     Ok(Target {
         name: name.to_owned(),
         flag,
+        is_known: true,
         place: place(known, token, variable)?,
     })
 }

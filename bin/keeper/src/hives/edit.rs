@@ -10,6 +10,7 @@ use std::{
 };
 
 use rustix::fs::{FlockOperation, flock};
+use secrecy::{ExposeSecret, SecretString};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::{
@@ -28,10 +29,19 @@ const HIVES: &str = "hives";
 const LINKS_MAX: usize = 16;
 
 impl Config {
-    /// Adds a hive; the first one becomes the one that is used, which is then true.
-    pub(crate) fn add(&self, name: &str, entry: &HiveEntry) -> Result<bool, Failure> {
+    /// Adds a hive with its token; the first one becomes the one that is used, which is then true. With `replaces` it
+    /// takes the place of one that has its name, whose token stays only where the address does.
+    pub(crate) fn add(
+        &self,
+        name: &str,
+        entry: &HiveEntry,
+        token: Option<&SecretString>,
+        replaces: bool,
+    ) -> Result<bool, Failure> {
         self.change(|files| {
-            files.current.expect_no_hive(name)?;
+            if !replaces {
+                files.current.expect_no_hive(name)?;
+            }
             let becomes_default =
                 files.current.default_hive().is_none() && files.current.hives().is_empty();
             let hives = files
@@ -39,11 +49,40 @@ impl Config {
                 .entry(HIVES)
                 .or_insert_with(|| Item::Table(implicit()));
             let as_table = hives.is_table();
-            table_of(hives, HIVES)?.insert(name, written(entry, as_table));
+            let hives = table_of(hives, HIVES)?;
+            let new = written(entry);
+            match hives.get_mut(name).and_then(Item::as_table_like_mut) {
+                Some(old) => replace(old, new),
+                None if as_table => {
+                    hives.insert(name, Item::Table(new));
+                }
+                None => {
+                    hives.insert(name, value(new.into_inline_table()));
+                }
+            }
+            let is_elsewhere = |old: &HiveEntry| old.url != entry.url;
+            if files.current.hive(name).is_some_and(is_elsewhere) {
+                files.credentials.remove(name);
+            }
+            if let Some(token) = token {
+                let mut credential = Table::new();
+                credential.insert("token", value(token.expose_secret()));
+                files.credentials.insert(name, Item::Table(credential));
+            }
             if becomes_default {
                 files.config.insert(USE, value(name));
             }
             Ok(becomes_default)
+        })
+    }
+
+    /// Sees that the files can be changed, before something is done that is lost where they cannot.
+    pub(crate) fn expect_writable(&self) -> Result<(), Failure> {
+        self.change(|_| {
+            let folder = self.folder().unwrap_or_else(|| Path::new("/"));
+            let probe = folder.join(format!(".probe.{}", std::process::id()));
+            let probed = File::create(&probe).and_then(|_| fs::remove_file(&probe));
+            probed.map_err(|error| not_written(Some(folder), &error))
         })
     }
 
@@ -109,7 +148,7 @@ impl Config {
             exit_code::REFUSED,
             "name_taken",
             format!("there is already a hive `{name}` ({})", known.url),
-            format!("choose another name, or keeper hive remove {name}"),
+            "choose another name, or add --replace to give this one its place",
         ))
     }
 
@@ -185,8 +224,8 @@ fn implicit() -> Table {
     table
 }
 
-/// An entry as it is written: as a table of its own, or within the line where its neighbours are.
-fn written(entry: &HiveEntry, as_table: bool) -> Item {
+/// An entry as it is written.
+fn written(entry: &HiveEntry) -> Table {
     let mut table = Table::new();
     table.insert("url", value(&entry.url));
     if let Some(pin) = &entry.pin {
@@ -202,10 +241,26 @@ fn written(entry: &HiveEntry, as_table: bool) -> Item {
         let labels: InlineTable = entry.labels.iter().collect();
         table.insert("labels", value(labels));
     }
-    if as_table {
-        Item::Table(table)
-    } else {
-        Item::Value(Value::InlineTable(table.into_inline_table()))
+    table
+}
+
+/// Gives a table the keys of another; the comments of those that stay stay.
+fn replace(old: &mut dyn TableLike, new: Table) {
+    let gone: Vec<String> = old
+        .iter()
+        .map(|(key, _)| key.to_owned())
+        .filter(|key| !new.contains_key(key))
+        .collect();
+    for key in gone {
+        old.remove(&key);
+    }
+    for (key, item) in new {
+        match old.get_mut(&key) {
+            Some(place) => *place = item,
+            None => {
+                old.insert(&key, item);
+            }
+        }
     }
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn ca_file(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     let is_fine = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     (1..=NAME_CHARACTERS_MAX).contains(&text.len())
         && !text.starts_with('-')

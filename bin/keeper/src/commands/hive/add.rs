@@ -1,6 +1,7 @@
 //! `keeper hive add`: a hive by a name, once it has answered.
 
-use hive_api::HiveInfo;
+use hive_api::{HiveInfo, NewToken, Open, Scope};
+use secrecy::SecretString;
 
 use super::ListedHive;
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
     args::HiveAddArguments,
     exit_code::Ending,
     failure::Failure,
-    hives::{self, HiveEntry, Target},
+    hives::{self, HiveEntry, PairingCode, Target},
     ui::format,
 };
 
@@ -17,25 +18,19 @@ pub(in crate::commands) async fn run(
     arguments: HiveAddArguments,
 ) -> Result<Ending, Failure> {
     let name = hives::name_for(&arguments.name)?;
-    let check = !arguments.no_check;
-    let entry = entry(arguments)?;
-    let token = hives::token_of_environment(&app.variable);
-    let target = Target {
-        name: name.clone(),
-        flag: Some(entry.url.clone()),
-        place: hives::place(&entry, token, &app.variable)?,
+    let how = How {
+        code: arguments.code.clone(),
+        checks: !arguments.no_check,
+        replaces: arguments.replace,
     };
-    app.config.expect_no_hive(&name)?;
-    let info = if check {
-        let checked = look(app, &target).await;
-        Some(checked.map_err(|failure| not_added(&name, failure))?)
-    } else {
-        None
+    let entry = entry(app, arguments)?;
+    if !how.replaces {
+        app.config.expect_no_hive(&name)?;
+    }
+    let is_used = match &how.code {
+        Some(code) => pair(app, &name, &entry, code, how.replaces).await?,
+        None => add(app, &name, &entry, &how).await?,
     };
-    let is_used = app.config.add(&name, &entry)?;
-    let about = info.as_ref().map(about).unwrap_or_default();
-    app.printer
-        .story(&format!("Added {name} ({}){about}", entry.url));
     if is_used {
         app.printer.story(&format!(
             "{name} is used when no hive is named; for the one of this machine: keeper hive use local"
@@ -47,8 +42,115 @@ pub(in crate::commands) async fn run(
     Ok(Ending::DONE)
 }
 
+/// How to add it.
+struct How {
+    code: Option<PairingCode>,
+    checks: bool,
+    replaces: bool,
+}
+
+/// Asks it, unless told not to, and then adds it; true where it is the one that is used from now on.
+async fn add(app: &App, name: &str, entry: &HiveEntry, how: &How) -> Result<bool, Failure> {
+    let replaced = app.config.hive(name).filter(|old| old.url == entry.url);
+    let token = replaced.and_then(|_| app.config.token(name).cloned());
+    let token = token.or_else(|| hives::token_of_environment(&app.variable));
+    let target = target(app, name, entry, token)?;
+    let info = if how.checks {
+        let checked = look(app, &target).await;
+        Some(checked.map_err(|failure| not_added(name, failure))?)
+    } else {
+        None
+    };
+    let is_used = app.config.add(name, entry, None, how.replaces)?;
+    added(app, name, entry, info.as_ref());
+    Ok(is_used)
+}
+
+/// Exchanges the code for a token, keeps it, and asks the hive with it. The code is used up by then, so that what comes
+/// after it undoes nothing.
+async fn pair(
+    app: &App,
+    name: &str,
+    entry: &HiveEntry,
+    code: &PairingCode,
+    replaces: bool,
+) -> Result<bool, Failure> {
+    let hive = app.connect(&target(app, name, entry, None)?).await?;
+    app.config.expect_writable()?;
+    let exchanged = code.exchange(&hive).await;
+    let token = exchanged.map_err(|mut failure| {
+        let stays = if replaces {
+            "is as it was"
+        } else {
+            "was not added"
+        };
+        append_to_hint(&mut failure, &format!("{name} {stays}"));
+        failure
+    })?;
+    let secret = SecretString::from(token.token.clone());
+    let kept = app.config.add(name, entry, Some(&secret), replaces);
+    let is_used = kept.map_err(|mut failure| {
+        let called = &token.name;
+        let lost = format!(
+            "then hive pair there again: the code is used up, and its token, {called}, was not kept (hive token revoke \
+             {called} ends it)"
+        );
+        append_to_hint(&mut failure, &lost);
+        failure
+    })?;
+    let checked = look(app, &target(app, name, entry, Some(secret))?).await;
+    let info = checked.map_err(|mut failure| {
+        let stays = format!("{name} was paired and added all the same");
+        append_to_hint(&mut failure, &stays);
+        failure
+    })?;
+    added(app, name, entry, Some(&info));
+    app.printer.story(&may(&token));
+    Ok(is_used)
+}
+
+/// A hive that no file knows yet, or that is to take the place of one.
+fn target(
+    app: &App,
+    name: &str,
+    entry: &HiveEntry,
+    token: Option<SecretString>,
+) -> Result<Target, Failure> {
+    Ok(Target {
+        name: name.to_owned(),
+        flag: Some(entry.url.clone()),
+        is_known: false,
+        place: hives::place(entry, token, &app.variable)?,
+    })
+}
+
+fn added(app: &App, name: &str, entry: &HiveEntry, info: Option<&HiveInfo>) {
+    let about = info.map(about).unwrap_or_default();
+    let line = format!("Added {name} ({}){about}", entry.url);
+    app.printer.story(&line);
+}
+
+/// What the token lets this keeper do, and until when.
+fn may(token: &NewToken) -> String {
+    let does = match &token.scope {
+        Open::Known(Scope::Read) => "look, and change nothing".to_owned(),
+        Open::Known(Scope::Infer) => "look and talk to engines".to_owned(),
+        Open::Known(Scope::Operate) => "look, and submit and change jobs".to_owned(),
+        Open::Known(Scope::Admin) => "do everything there".to_owned(),
+        Open::Unknown(scope) => format!("do what `{scope}` allows"),
+    };
+    let until = match token.expires_at {
+        Some(end) => format!("until {end:.0}"),
+        None => "until it is revoked".to_owned(),
+    };
+    format!(
+        "This keeper is called {} there and may {does}, {until}",
+        token.name
+    )
+}
+
 /// What goes into the file; TLS's keys only where there is TLS, and ssh's only where there is ssh.
-fn entry(arguments: HiveAddArguments) -> Result<HiveEntry, Failure> {
+fn entry(app: &App, arguments: HiveAddArguments) -> Result<HiveEntry, Failure> {
     let is_ssh = arguments.url.starts_with("ssh://");
     let is_tls = arguments.url.starts_with("https://");
     let refused = |option: &str, scheme: &str| {
@@ -61,6 +163,12 @@ fn entry(arguments: HiveAddArguments) -> Result<HiveEntry, Failure> {
     if arguments.ca_file.is_some() && !is_tls {
         return refused("--ca-file", "https://");
     }
+    if arguments.code.is_some() && is_ssh {
+        return Err(Failure::usage(
+            format!("--code does not go with {}", arguments.url),
+            "over ssh nothing is paired: leave it out",
+        ));
+    }
     if arguments.hive_command.is_some() && !is_ssh {
         return refused("--hive-command", "ssh://");
     }
@@ -70,7 +178,10 @@ fn entry(arguments: HiveAddArguments) -> Result<HiveEntry, Failure> {
         pin: arguments.pin,
         ca_file: ca_file.transpose()?,
         hive_command: arguments.hive_command,
-        labels: arguments.labels.into_iter().collect(),
+        labels: match app.config.hive(&arguments.name) {
+            Some(replaced) if arguments.labels.is_empty() => replaced.labels.clone(),
+            Some(_) | None => arguments.labels.into_iter().collect(),
+        },
     })
 }
 
@@ -87,13 +198,16 @@ async fn look(app: &App, target: &Target) -> Result<HiveInfo, Failure> {
 }
 
 fn not_added(name: &str, mut failure: Failure) -> Failure {
-    let hint = failure.problem.hint.take();
     let anyway = format!("{name} was not added; --no-check adds it all the same");
-    failure.problem.hint = Some(match hint {
-        Some(hint) => format!("{hint}; {anyway}"),
-        None => anyway,
-    });
+    append_to_hint(&mut failure, &anyway);
     failure
+}
+
+fn append_to_hint(failure: &mut Failure, more: &str) {
+    failure.problem.hint = Some(match failure.problem.hint.take() {
+        Some(hint) => format!("{hint}; {more}"),
+        None => more.to_owned(),
+    });
 }
 
 fn about(info: &HiveInfo) -> String {

@@ -38,12 +38,22 @@ fn folder_with(config: &str) -> TempDir {
 fn the_first_hive_becomes_the_one_that_is_used_and_the_second_does_not() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("deep/keeper");
-    assert!(load(&folder).add("gpu1", &entry("ssh://gpu1")).unwrap());
-    assert!(!load(&folder).add("gpu2", &entry("ssh://gpu2")).unwrap());
+    assert!(
+        load(&folder)
+            .add("gpu1", &entry("ssh://gpu1"), None, false)
+            .unwrap()
+    );
+    assert!(
+        !load(&folder)
+            .add("gpu2", &entry("ssh://gpu2"), None, false)
+            .unwrap()
+    );
     let config = load(&folder);
     assert_eq!(config.default_hive(), Some("gpu1"));
     assert_eq!(config.hive("gpu2"), Some(&entry("ssh://gpu2")));
-    let taken = config.add("gpu1", &entry("ssh://other")).unwrap_err();
+    let taken = config
+        .add("gpu1", &entry("ssh://other"), None, false)
+        .unwrap_err();
     assert_eq!(taken.exit, exit_code::REFUSED);
 }
 
@@ -57,7 +67,9 @@ fn every_key_of_an_entry_is_written_and_read_again() {
         labels: BTreeMap::from([("gpu".into(), "a100".into())]),
         ..entry("https://gpu1:7835")
     };
-    load(folder.path()).add("gpu1", &whole).unwrap();
+    load(folder.path())
+        .add("gpu1", &whole, None, false)
+        .unwrap();
     assert_eq!(load(folder.path()).hive("gpu1"), Some(&whole));
 }
 
@@ -65,7 +77,9 @@ fn every_key_of_an_entry_is_written_and_read_again() {
 fn comments_and_order_stay() {
     let before = "# mine\nuse = \"b\" # the big one\n\n# first\n[hives.a]\nurl = \"ssh://a\" # here\n\n# second\n[hives.b]\nurl = \"ssh://b\"\n";
     let folder = folder_with(before);
-    load(folder.path()).add("c", &entry("ssh://c")).unwrap();
+    load(folder.path())
+        .add("c", &entry("ssh://c"), None, false)
+        .unwrap();
     assert_eq!(
         text(folder.path()),
         format!("{before}\n[hives.c]\nurl = \"ssh://c\"\n")
@@ -87,7 +101,9 @@ fn comments_and_order_stay() {
 #[test]
 fn hives_that_a_person_wrote_in_one_line_stay_in_one() {
     let folder = folder_with("hives = { a = { url = \"ssh://a\" } }\n");
-    load(folder.path()).add("b", &entry("ssh://b")).unwrap();
+    load(folder.path())
+        .add("b", &entry("ssh://b"), None, false)
+        .unwrap();
     let config = load(folder.path());
     assert_eq!(config.hives().len(), 2, "{}", text(folder.path()));
 }
@@ -131,7 +147,9 @@ fn a_link_stays_a_link_and_a_file_its_mode() {
     fs::write(&target, "# dotfiles\n").unwrap();
     fs::set_permissions(&target, Permissions::from_mode(0o644)).unwrap();
     std::os::unix::fs::symlink(&target, folder.path().join(CONFIG)).unwrap();
-    load(folder.path()).add("a", &entry("ssh://a")).unwrap();
+    load(folder.path())
+        .add("a", &entry("ssh://a"), None, false)
+        .unwrap();
     assert!(folder.path().join(CONFIG).is_symlink());
     assert!(fs::read_to_string(&target).unwrap().contains("[hives.a]"));
     let mode = fs::metadata(&target).unwrap().permissions().mode();
@@ -147,7 +165,9 @@ fn keepers_at_the_same_time_lose_no_entry() {
             let folder = folder.path();
             scope.spawn(move || {
                 let name = format!("gpu{number}");
-                load(folder).add(&name, &entry("ssh://gpu")).unwrap();
+                load(folder)
+                    .add(&name, &entry("ssh://gpu"), None, false)
+                    .unwrap();
             });
         }
     });
@@ -159,7 +179,67 @@ fn a_file_with_an_error_is_left_as_it_is() {
     let folder = folder_with("");
     let config = load(folder.path());
     fs::write(folder.path().join(CONFIG), "hives = 3\n").unwrap();
-    assert!(config.add("a", &entry("ssh://a")).is_err());
+    assert!(config.add("a", &entry("ssh://a"), None, false).is_err());
     assert_eq!(text(folder.path()), "hives = 3\n");
     assert!(config.remove("a").is_err());
+}
+
+#[test]
+fn a_token_is_kept_for_its_owner_alone_and_goes_with_its_hive() {
+    let folder = tempfile::tempdir().unwrap();
+    let credentials = folder.path().join(CREDENTIALS);
+    let token = SecretString::from("hive_secret".to_owned());
+    let config = load(folder.path());
+    let url = "https://gpu1:7835";
+    config
+        .add("gpu1", &entry(url), Some(&token), false)
+        .unwrap();
+    let mode = fs::metadata(&credentials).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let kept = load(folder.path());
+    let kept = kept.token("gpu1").unwrap();
+    assert_eq!(kept.expose_secret(), "hive_secret");
+    load(folder.path()).remove("gpu1").unwrap();
+    assert_eq!(fs::read_to_string(&credentials).unwrap(), "");
+}
+
+#[test]
+fn a_replaced_hive_keeps_its_comments_and_its_token_only_at_its_address() {
+    let folder = folder_with(
+        "# Mine\n[hives.gpu1]\n# In the cellar\nurl = \"https://gpu1\"\nca_file = \"/a.pem\"\n",
+    );
+    let token = SecretString::from("t1".to_owned());
+    let pinned = HiveEntry {
+        pin: Some(Fingerprint::of_certificate(b"")),
+        ..entry("https://gpu1")
+    };
+    let replace = |entry: &HiveEntry, token: Option<&SecretString>| {
+        let config = load(folder.path());
+        assert!(!config.add("gpu1", entry, token, true).unwrap());
+    };
+    replace(&pinned, Some(&token));
+    let after = text(folder.path());
+    assert!(
+        after.starts_with("# Mine\n[hives.gpu1]\n# In the cellar\nurl"),
+        "{after}"
+    );
+    assert!(!after.contains("ca_file"), "{after}");
+    replace(&pinned, None);
+    assert!(load(folder.path()).token("gpu1").is_some());
+    replace(&entry("https://elsewhere"), None);
+    assert!(load(folder.path()).token("gpu1").is_none());
+    assert_eq!(
+        load(folder.path()).hive("gpu1"),
+        Some(&entry("https://elsewhere"))
+    );
+}
+
+#[test]
+fn a_folder_that_takes_no_file_is_found_before_anything_is_done() {
+    let home = tempfile::tempdir().unwrap();
+    assert!(load(&home.path().join("keeper")).expect_writable().is_ok());
+    let config = load(&home.path().join("keeper"));
+    fs::remove_dir_all(home.path().join("keeper")).unwrap();
+    fs::write(home.path().join("keeper"), "").unwrap();
+    assert_eq!(config.expect_writable().unwrap_err().exit, exit_code::USAGE);
 }

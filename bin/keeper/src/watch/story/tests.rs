@@ -21,6 +21,7 @@ fn story(audience: Audience, jobs: usize) -> (Story, Captured) {
     let hive = Hive {
         name: "gpu1".into(),
         flag: Some("gpu1".into()),
+        is_known: true,
         is_local: false,
         tunnel: None,
         client: HiveClient::connect(&endpoint).unwrap(),
