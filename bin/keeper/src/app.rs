@@ -3,19 +3,25 @@
 use std::{
     ffi::OsString,
     io::{self, IsTerminal},
+    time::Duration,
 };
 
-use hive_api::JobId;
+use hive_api::{JobId, RunState};
 use hive_client::Endpoint;
+use tokio::time::timeout;
 
 use crate::{
     failure::Failure,
-    hives::{self, Config, Hive, LOCAL, LastJob, Place, Target},
+    fleet,
+    hives::{self, Config, Hive, LOCAL, LastJob, Meant, Place, Target},
     local_hive::{self, LocalHive},
     own_hive::OwnHive,
     ssh::{Asking, SshHive, Tunnel},
     ui::{Printer, Tone},
 };
+
+/// A hive that takes longer is not waited for to be warned of.
+const WARNING_LIMIT: Duration = Duration::from_secs(2);
 
 /// Looks up an environment variable.
 pub(crate) type Variable = fn(&str) -> Option<OsString>;
@@ -26,8 +32,8 @@ pub(crate) struct App {
     pub(crate) printer: Printer,
     /// keeper's files.
     pub(crate) config: Config,
-    /// `--hive` or `KEEPER_HIVE`.
-    named_hive: Option<String>,
+    /// Which hives the command line and the environment name.
+    meant: Meant,
     /// The environment.
     pub(crate) variable: Variable,
 }
@@ -42,24 +48,55 @@ pub(crate) enum Way {
 
 impl App {
     /// For one command.
-    pub(crate) fn new(
-        printer: Printer,
-        config: Config,
-        named_hive: Option<String>,
-        variable: Variable,
-    ) -> Self {
-        let named_hive = named_hive.filter(|name| !name.is_empty());
+    pub(crate) fn new(printer: Printer, config: Config, meant: Meant, variable: Variable) -> Self {
         Self {
             printer,
             config,
-            named_hive,
+            meant,
             variable,
         }
     }
 
     /// The hive that is meant, answering: the local one is started if it does not run.
     pub(crate) async fn hive(&self) -> Result<Hive, Failure> {
-        self.reach(self.named_hive.as_deref()).await
+        self.connect(&self.target()?).await
+    }
+
+    /// Whether several hives were asked for, even where it turns out to be one.
+    pub(crate) fn means_fleet(&self) -> bool {
+        self.meant.is_fleet()
+    }
+
+    /// The hives that are meant.
+    pub(crate) fn targets(&self) -> Result<Vec<Target>, Failure> {
+        let local_runs = || {
+            let local = hives::choose(Some(LOCAL), &self.config, &self.variable);
+            let local = local.and_then(|local| LocalHive::locate(&local, self.variable));
+            local.is_ok_and(|local| local.state() == RunState::Running)
+        };
+        self.meant.targets(&self.config, &self.variable, local_runs)
+    }
+
+    /// The one hive that is meant, of a command that takes no more.
+    fn target(&self) -> Result<Target, Failure> {
+        let mut targets = self.targets()?;
+        match targets.pop() {
+            Some(only) if targets.is_empty() => Ok(only),
+            last => {
+                let names = targets
+                    .iter()
+                    .chain(&last)
+                    .map(|target| target.name.as_str());
+                let names: Vec<&str> = names.collect();
+                Err(Failure::usage(
+                    format!(
+                        "this command is for one hive, and {} are meant",
+                        names.join(", ")
+                    ),
+                    "name one with --hive; model download, model list, job list and hive status take several",
+                ))
+            }
+        }
     }
 
     /// The hive of these jobs: `last` alone is where it was submitted, unless another hive is named.
@@ -67,17 +104,18 @@ impl App {
         let is_last = jobs
             .iter()
             .all(|job| job.as_ref() == crate::job_reference::LAST);
-        if !is_last || self.named_hive.is_some() {
+        if !is_last || self.meant != Meant::Used {
             return self.hive().await;
         }
         let last = self.config.last_job();
-        self.reach(last.as_ref().map(|last| last.hive.as_str()))
-            .await
+        let named = last.as_ref().map(|last| last.hive.as_str());
+        let target = hives::choose(named, &self.config, &self.variable)?;
+        self.connect(&target).await
     }
 
     /// The hive that is meant, running or not.
     pub(crate) fn way_to_hive(&self) -> Result<Way, Failure> {
-        self.way(&self.target(self.named_hive.as_deref())?)
+        self.way(&self.target()?, self.asking())
     }
 
     /// The hive that is meant, running or not, to be started or stopped.
@@ -101,33 +139,20 @@ impl App {
         }
     }
 
-    fn target(&self, named: Option<&str>) -> Result<Target, Failure> {
-        hives::choose(named, &self.config, &self.variable)
-    }
-
-    async fn reach(&self, named: Option<&str>) -> Result<Hive, Failure> {
-        self.connect(&self.target(named)?).await
-    }
-
     /// The way to a hive, which is started where it does not run and keeper can start it.
     pub(crate) async fn connect(&self, target: &Target) -> Result<Hive, Failure> {
-        let own = match self.way(target)? {
+        let own = match self.way(target, self.asking())? {
             Way::Own(own) => own,
             Way::Address(hive) => return Ok(hive),
         };
-        if own.answers_already().await? {
+        if fleet::arrive(&own, local_hive::may_start(&self.variable)).await? {
             self.warn_of_differences(own.hive()).await;
-            return Ok(own.hive().clone());
-        }
-        if local_hive::may_start(&self.variable) {
-            own.start().await?;
-        } else if !own.answers().await? {
-            return Err(own.not_running("KEEPER_NO_AUTOSTART forbids to start it"));
         }
         Ok(own.hive().clone())
     }
 
-    fn way(&self, target: &Target) -> Result<Way, Failure> {
+    /// The way to a hive, running or not; nothing is connected.
+    pub(crate) fn way(&self, target: &Target, asking: Asking) -> Result<Way, Failure> {
         Ok(match &target.place {
             Place::Local => Way::Own(OwnHive::Local(LocalHive::locate(target, self.variable)?)),
             Place::Ssh {
@@ -135,11 +160,7 @@ impl App {
                 hive_command,
             } => {
                 let tunnel = Tunnel::new(address, hive_command.as_deref(), &self.variable)?;
-                Way::Own(OwnHive::Ssh(SshHive::locate(
-                    target,
-                    tunnel,
-                    self.asking(),
-                )?))
+                Way::Own(OwnHive::Ssh(SshHive::locate(target, tunnel, asking)?))
             }
             Place::Http(endpoint) => {
                 Way::Address(Hive::connect(target, &Endpoint::Http(endpoint.clone()))?)
@@ -148,13 +169,32 @@ impl App {
     }
 
     /// Whether ssh may ask on this terminal; one that shows other processes is not ours to ask on.
-    fn asking(&self) -> Asking {
+    pub(crate) fn asking(&self) -> Asking {
         let settings = self.printer.settings();
         let is_ours = settings.terminal && io::stdin().is_terminal() && !crate::in_background();
         if is_ours && !settings.is_json() {
             Asking::Person
         } else {
             Asking::Nobody
+        }
+    }
+
+    /// Says so where the person has a token for the Hub and a hive on another machine, which does not see it, has none.
+    pub(crate) async fn warn_of_hub_token(&self, hive: &Hive) {
+        let has_token = (self.variable)("HF_TOKEN").is_some_and(|token| !token.is_empty());
+        if hive.is_local || !has_token || !self.printer.tells_story() {
+            return;
+        }
+        let info = timeout(WARNING_LIMIT, hive.client.hive()).await;
+        if let Ok(Ok(info)) = info
+            && info.hub_token_source.is_none()
+        {
+            let login = hive.command("hive login");
+            let line = format!(
+                "HF_TOKEN is set here, and {} has no token for the Hub: {login}",
+                hive.name
+            );
+            self.printer.story_in(Tone::Warning, &line);
         }
     }
 

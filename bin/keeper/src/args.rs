@@ -24,9 +24,15 @@ pub(crate) struct Arguments {
 /// What every command understands.
 #[derive(Debug, Args)]
 pub(crate) struct GlobalArguments {
-    /// The hive to talk to: a name, an address such as `ssh://gpu1`, or `local`
-    #[arg(long, global = true, env = "KEEPER_HIVE", value_name = "NAME|URL")]
-    pub(crate) hive: Option<String>,
+    /// The hive to talk to: a name, an address such as `ssh://gpu1`, or `local`; repeatable. Else `KEEPER_HIVE` counts
+    #[arg(long = "hive", global = true, value_name = "NAME|URL")]
+    pub(crate) hives: Vec<String>,
+    /// Every hive that was added
+    #[arg(long, global = true)]
+    pub(crate) all_hives: bool,
+    /// Every hive with this label, such as gpu=a100; repeatable, and then with all of them
+    #[arg(long = "hives", global = true, value_name = "KEY=VALUE", value_parser = hives::label)]
+    pub(crate) hive_labels: Vec<(String, String)>,
     /// What stdout carries
     #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
@@ -417,6 +423,9 @@ mod tests {
             "keeper completions bash",
             "keeper hive add gpu1 ssh://alice@gpu1 --label gpu=a100 --label site=lab --no-check",
             "keeper hive add gpu1 https://gpu1:7835 --code 7KQM-2XHD --replace",
+            "keeper pull a/b --hive gpu1 --hive gpu2",
+            "keeper --hives gpu=a100 --hives site=lab job list",
+            "keeper ps --all-hives",
             "keeper hive ls",
             "keeper hive rm gpu1",
             "keeper hive use local",

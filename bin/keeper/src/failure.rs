@@ -56,11 +56,15 @@ impl Failure {
             failure.because(innermost(error))
         };
         match error {
-            ClientError::Problem(problem) => Self {
-                exit,
-                problem: problem.clone(),
-                lines: Vec::new(),
-            },
+            ClientError::Problem(problem) => {
+                let mut problem = problem.clone();
+                problem.hint = problem.hint.map(|hint| hive.reaching(&hint));
+                Self {
+                    exit,
+                    problem,
+                    lines: Vec::new(),
+                }
+            }
             ClientError::Unauthorized(problem) => {
                 let mut problem = problem.clone();
                 let is_stranger = problem.code == Open::Known(ProblemCode::Unauthenticated);
@@ -141,13 +145,21 @@ impl Failure {
 
     /// Tells the person, or the program that reads stdout, for which it is the only line.
     pub(crate) fn tell(&self, printer: &Printer) {
+        self.tell_of(printer, None);
+    }
+
+    /// The same with the hive that it is about, where there are several.
+    pub(crate) fn tell_of(&self, printer: &Printer, hive: Option<&str>) {
         if printer.settings().is_json() {
-            printer.json(&self.problem);
+            printer.json_of(hive, &self.problem);
             return;
         }
         for (number, line) in screens::refused(self).iter().enumerate() {
-            let tone = if number == 0 { Tone::Bad } else { Tone::Plain };
-            printer.must_know(tone, line);
+            match (number, hive) {
+                (0, Some(hive)) => printer.must_know(Tone::Bad, &format!("{hive}: {line}")),
+                (0, None) => printer.must_know(Tone::Bad, line),
+                _ => printer.must_know(Tone::Plain, line),
+            }
         }
     }
 }

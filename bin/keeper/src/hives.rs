@@ -4,6 +4,7 @@ mod address;
 mod config;
 mod edit;
 mod entry;
+mod meant;
 mod pairing;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use url::Url;
 pub(crate) use self::{
     config::{Config, LastJob},
     entry::{HiveEntry, ca_file, label, name_for},
+    meant::Meant,
     pairing::PairingCode,
 };
 use crate::{
@@ -101,6 +103,29 @@ impl Hive {
         }
     }
 
+    /// A hive's commands as they reach it from here: it cannot know how this keeper calls it.
+    pub(crate) fn reaching(&self, hint: &str) -> String {
+        const ITS_OWN: [&str; 6] = [
+            "job ",
+            "model ",
+            "hive login",
+            "hive logout",
+            "hive whoami",
+            "hive status",
+        ];
+        let Some(flag) = &self.flag else {
+            return hint.to_owned();
+        };
+        let reached = |hint: String, rest: &&str| {
+            let (plain, flagged) = (
+                format!("keeper {rest}"),
+                format!("keeper --hive {flag} {rest}"),
+            );
+            hint.replace(&plain, &flagged)
+        };
+        ITS_OWN.iter().fold(hint.to_owned(), reached)
+    }
+
     /// What to do where it does not accept who asks.
     pub(crate) fn how_to_pair(&self) -> String {
         let pair = "pair with it: hive pair on its machine prints the line for this one";
@@ -129,7 +154,9 @@ pub(crate) fn choose(
 ) -> Result<Target, Failure> {
     let default = config.default_hive().unwrap_or(LOCAL);
     let name = named.unwrap_or(default);
-    let flag = (name != default).then(|| name.to_owned());
+    // With the variable a plain command would reach the hive that it names.
+    let is_plain = name == default && variable("KEEPER_HIVE").is_none_or(|value| value.is_empty());
+    let flag = (!is_plain).then(|| name.to_owned());
     if name == LOCAL {
         return Ok(Target {
             name: LOCAL.to_owned(),
@@ -236,6 +263,21 @@ mod tests {
         assert_eq!(chosen.flag.as_deref(), Some("local"));
         let chosen = choose(Some("gpu1"), &config(), &none).unwrap();
         assert_eq!(chosen.flag, None);
+    }
+
+    #[test]
+    fn what_a_hive_tells_to_type_reaches_that_hive() {
+        let hive = |named: Option<&str>| {
+            let target = choose(named, &config(), &none).unwrap();
+            Hive::connect(&target, &Endpoint::UnixSocket("/nowhere".into())).unwrap()
+        };
+        let hint =
+            "keeper hive login, then keeper job retry 2b8e07; hive pair there, or keeper hive add";
+        assert_eq!(hive(None).reaching(hint), hint);
+        assert_eq!(
+            hive(Some("local")).reaching(hint),
+            "keeper --hive local hive login, then keeper --hive local job retry 2b8e07; hive pair there, or keeper hive add"
+        );
     }
 
     #[test]

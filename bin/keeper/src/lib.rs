@@ -8,6 +8,7 @@ mod args;
 mod commands;
 pub mod exit_code;
 mod failure;
+mod fleet;
 mod hive_socket;
 mod hives;
 mod job_reference;
@@ -39,7 +40,7 @@ use crate::{
     args::{Arguments, Color, Format, GlobalArguments},
     exit_code::Ending,
     failure::Failure,
-    hives::Config,
+    hives::{Config, Meant},
     ui::{Audience, Figures, Printer, PrinterSettings, Tone},
 };
 
@@ -72,7 +73,14 @@ fn written(printer: &Printer, ending: Ending) -> Ending {
 
 fn run(printer: &Printer, arguments: Arguments) -> Result<Ending, Failure> {
     let config = Config::load(&variable)?;
-    let app = App::new(printer.clone(), config, arguments.global.hive, variable);
+    let GlobalArguments {
+        hives,
+        all_hives,
+        hive_labels,
+        ..
+    } = &arguments.global;
+    let meant = Meant::of(hives, *all_hives, hive_labels, &variable)?;
+    let app = App::new(printer.clone(), config, meant, variable);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -94,7 +102,9 @@ fn run(printer: &Printer, arguments: Arguments) -> Result<Ending, Failure> {
 /// Help and version go to stdout; anything else is a refusal in one sentence.
 fn not_a_command(error: &clap::Error) -> ExitCode {
     let printer = printer(&GlobalArguments {
-        hive: None,
+        hives: Vec::new(),
+        all_hives: false,
+        hive_labels: Vec::new(),
         format: args::format_of_a_refused_line(env::args_os()),
         quiet: false,
         no_progress: true,

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     app::App,
     failure::Failure,
+    fleet::{Arrival, Member},
     hives::Hive,
     revival::{Found, Revival},
 };
@@ -64,6 +65,8 @@ pub(crate) enum Tracked {
 pub(crate) struct Tracker {
     hive: Hive,
     revival: Arc<Revival>,
+    /// Until the hive is there, where that is not awaited before.
+    arrival: Option<Arrival>,
 }
 
 impl Tracker {
@@ -72,13 +75,33 @@ impl Tracker {
         Self {
             hive: hive.clone(),
             revival: Arc::new(Revival::of(hive, app.variable)),
+            arrival: None,
         }
+    }
+
+    /// For the jobs of one of several hives, which may be on the way.
+    pub(crate) fn of_member(app: &App, member: &Member) -> Self {
+        Self {
+            arrival: Some(member.arrival.clone()),
+            ..Self::new(app, &member.hive)
+        }
+    }
+
+    /// The hive.
+    pub(crate) const fn hive(&self) -> &Hive {
+        &self.hive
+    }
+
+    /// Whether the way to the hive is still being made, so that nothing was sent to it.
+    pub(crate) fn is_arriving(&self) -> bool {
+        let arrival = self.arrival.as_ref();
+        arrival.is_some_and(|arrival| arrival.peek().is_none())
     }
 
     /// A job's way, to its last event or to a failure.
     pub(crate) fn track(&self, start: Start) -> BoxStream<'static, Tracked> {
         let step = match start {
-            Start::Submit(job) => Step::Submit(Submission {
+            Start::Submit(job) => Step::Arrive(Submission {
                 job,
                 key: IdempotencyKey::new(Uuid::new_v4()),
                 sent: 0,
@@ -105,6 +128,8 @@ struct Track {
 
 /// What comes next on the way.
 enum Step {
+    /// The hive is not there yet.
+    Arrive(Submission),
     Submit(Submission),
     Accept(Box<Job>),
     Follow(FollowedStream),
@@ -125,6 +150,14 @@ impl Track {
     async fn next(&mut self) -> Option<Tracked> {
         loop {
             match mem::replace(&mut self.step, Step::Over) {
+                Step::Arrive(submission) => {
+                    if let Some(arrival) = self.tracker.arrival.clone()
+                        && let Err(failure) = arrival.await
+                    {
+                        return Some(Tracked::Failed(failure));
+                    }
+                    self.step = Step::Submit(submission);
+                }
                 Step::Submit(submission) => {
                     if let Some(tracked) = self.submit(submission).await {
                         return Some(tracked);

@@ -9,4 +9,4 @@ pub(crate) mod table;
 pub(crate) use clean::clean;
 #[cfg(test)]
 pub(crate) use printer::tests::{self, captured};
-pub(crate) use printer::{Audience, Figures, Printer, PrinterSettings, Tone};
+pub(crate) use printer::{Audience, Figures, OfHive, Printer, PrinterSettings, Tone};

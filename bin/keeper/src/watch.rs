@@ -11,12 +11,15 @@ use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{
     FutureExt, StreamExt,
-    future::BoxFuture,
-    stream::{self, BoxStream, FuturesUnordered, SelectAll},
+    future::{BoxFuture, join_all},
+    stream::{BoxStream, FuturesUnordered, SelectAll},
 };
 use hive_api::{Job, JobId};
 use hive_client::{CancelJob, ClientError};
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, Interval, MissedTickBehavior},
+};
 
 pub(crate) use self::course::Role;
 use self::{
@@ -29,7 +32,6 @@ use crate::{
     app::App,
     exit_code::Ending,
     failure::Failure,
-    hives::Hive,
     signals::{Signal, Signals},
     track::{Start, Tracked, Tracker},
     ui::Figures,
@@ -44,6 +46,8 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// One job to follow.
 pub(crate) struct Watched {
+    /// The way to it, the same for all jobs of its hive.
+    pub(crate) tracker: Tracker,
     /// What it is, in a person's words.
     pub(crate) what: String,
     /// Whether it is there or has to be submitted.
@@ -71,9 +75,11 @@ struct Queue {
 /// Jobs that are followed together.
 struct Watch<'a> {
     app: &'a App,
-    hive: &'a Hive,
     course: Course,
     story: Story,
+    trackers: Vec<Tracker>,
+    /// Dropped, they end the tracks of their jobs.
+    stops: Vec<Option<oneshot::Sender<()>>>,
     tracks: SelectAll<BoxStream<'static, (usize, Tracked)>>,
     cancels: FuturesUnordered<BoxFuture<'static, (usize, Result<Job, ClientError>)>>,
     deadline: Option<Instant>,
@@ -86,25 +92,26 @@ struct Watch<'a> {
 }
 
 /// Follows the jobs to their ends, or until a person or a signal says otherwise.
-pub(crate) async fn watch(
-    app: &App,
-    hive: &Hive,
-    role: Role,
-    jobs: Vec<Watched>,
-) -> Result<Ending, Failure> {
+pub(crate) async fn watch(app: &App, role: Role, jobs: Vec<Watched>) -> Result<Ending, Failure> {
     let signals = Signals::listen()?;
     let keys = Keys::listen(app.printer.settings().figures == Figures::Bars);
     let shown = jobs
         .iter()
-        .map(|job| Shown::new(&job.what, Instant::now()))
+        .map(|job| Shown::new(job.tracker.hive(), &job.what, Instant::now()))
         .collect();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watch = Watch {
         app,
-        hive,
         course: Course::new(role, jobs.len()),
-        story: Story::new(app.printer.clone(), hive.clone(), shown, keys.hint(role)),
+        story: Story::new(
+            app.printer.clone(),
+            app.means_fleet(),
+            shown,
+            keys.hint(role),
+        ),
+        trackers: Vec::new(),
+        stops: Vec::new(),
         tracks: SelectAll::new(),
         cancels: FuturesUnordered::new(),
         deadline: None,
@@ -117,12 +124,14 @@ pub(crate) async fn watch(
         },
         cancelled_at: None,
     };
-    let tracker = Tracker::new(app, hive);
     for (index, job) in jobs.into_iter().enumerate() {
-        let track = tracker.track(job.start);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let track = job.tracker.track(job.start).take_until(stopped);
         watch
             .tracks
             .push(track.map(move |item| (index, item)).boxed());
+        watch.trackers.push(job.tracker);
+        watch.stops.push(Some(stop));
     }
     Ok(watch.run().await)
 }
@@ -149,14 +158,32 @@ impl Watch<'_> {
                     None
                 }
             };
-            let Some(input) = inputs else { continue };
-            match self.course.handle(input) {
-                Decision::GoOn => {}
-                Decision::Cancel(jobs, signal) => self.cancel(jobs, signal),
-                Decision::Leave(leaving) => return self.leave(leaving),
-                Decision::Finish(outcome) => return self.finish(outcome),
+            let mut inputs: VecDeque<Input> = inputs.into_iter().collect();
+            while let Some(input) = inputs.pop_front() {
+                match self.course.handle(input) {
+                    Decision::GoOn => {}
+                    Decision::Cancel(jobs, signal) => {
+                        self.cancel(jobs, signal);
+                        inputs.extend(self.never_submitted());
+                    }
+                    Decision::Leave(leaving) => return self.leave(leaving),
+                    Decision::Finish(outcome) => return self.finish(outcome),
+                }
             }
         }
+    }
+
+    /// Ends the jobs whose hives are still on the way: they have nothing to cancel, and get nothing any more.
+    fn never_submitted(&mut self) -> Vec<Input> {
+        let stops = self.stops.iter_mut().zip(&self.trackers).enumerate();
+        let unsent = stops.filter(|(_, (_, tracker))| tracker.is_arriving());
+        let stopped = unsent.filter_map(|(index, (stop, _))| stop.take().map(|_| index));
+        let stopped: Vec<usize> = stopped.collect();
+        for index in &stopped {
+            self.story.never_submitted(*index);
+        }
+        let ended = |index| Input::Ended(index, End::Cancelled);
+        stopped.into_iter().map(ended).collect()
     }
 
     async fn next(&mut self) -> Next {
@@ -194,7 +221,7 @@ impl Watch<'_> {
             Tracked::Accepted(job) => {
                 let id = job.job_id;
                 if self.course.submits() {
-                    self.app.remember(self.hive, id);
+                    self.app.remember(self.trackers[index].hive(), id);
                 }
                 self.story.accepted(index, *job, self.course.submits());
                 Some(Input::Accepted(index, id))
@@ -230,7 +257,7 @@ impl Watch<'_> {
                 None
             }
             Tracked::HiveStartedAgain(times) => {
-                self.story.hive_started_again(times);
+                self.story.hive_started_again(index, times);
                 None
             }
         }
@@ -242,14 +269,12 @@ impl Watch<'_> {
             return;
         }
         self.queue.next_look = Instant::now() + LOOK_AT_QUEUE_EVERY;
-        let client = self.hive.client.clone();
-        let look = async move {
-            let jobs = stream::iter(waiting).then(|id| {
-                let client = client.clone();
-                async move { client.job(id).await.ok() }
-            });
-            jobs.filter_map(std::future::ready).collect().await
-        };
+        let asked = waiting.into_iter().map(|(index, id)| {
+            let client = self.trackers[index].hive().client.clone();
+            async move { client.job(id).await.ok() }
+        });
+        let asked = join_all(asked.collect::<Vec<_>>());
+        let look = asked.map(|jobs| jobs.into_iter().flatten().collect());
         self.queue.answer = Some(look.boxed());
     }
 
@@ -261,7 +286,7 @@ impl Watch<'_> {
         }
         for id in jobs {
             let index = self.course.index_of(id).unwrap_or(0);
-            let client = self.hive.client.clone();
+            let client = self.trackers[index].hive().client.clone();
             let cancel = async move { (index, cancel_until_told(&client, id).await) };
             self.cancels.push(cancel.boxed());
         }

@@ -52,7 +52,7 @@ impl Two {
         assert_eq!(words.next().as_deref(), Some("keeper"), "{line}");
         let mut words: Vec<String> = words.collect();
         assert_eq!(&words[..2], ["hive", "add"], "{line}");
-        words[2] = "gpu1".to_owned();
+        "gpu1".clone_into(&mut words[2]);
         words
     }
 
@@ -106,7 +106,7 @@ async fn the_printed_line_pairs_and_from_then_on_the_hive_is_used_over_tls() {
 
     let used = two.run(&[line, vec!["--replace".into()]].concat()).await;
     shown(&two.laptop, || {
-        insta::assert_snapshot!("pairing_code_used", used)
+        insta::assert_snapshot!("pairing_code_used", used);
     });
     two.end().await;
 }
@@ -122,7 +122,7 @@ async fn a_revoked_token_is_told_with_the_way_back_in() {
     two.hive(&["token", "revoke", name]).await;
     let revoked = two.keeper(&["job", "list"]).await;
     shown(&two.laptop, || {
-        insta::assert_snapshot!("token_revoked", revoked)
+        insta::assert_snapshot!("token_revoked", revoked);
     });
 
     let again = [two.printed().await, vec!["--replace".into()]].concat();
@@ -145,7 +145,7 @@ async fn without_a_code_one_is_told_where_to_get_it() {
     line.truncate(6);
     let refused = two.run(&line).await;
     shown(&two.laptop, || {
-        insta::assert_snapshot!("no_pairing_code", refused)
+        insta::assert_snapshot!("no_pairing_code", refused);
     });
     let listed = two.keeper(&["hive", "list"]).await;
     assert!(!listed.stdout.contains("gpu1"), "{listed}");
@@ -166,7 +166,7 @@ async fn a_hive_with_another_certificate_gets_no_code_and_is_paired_anew_only_wh
     wrong.push("--replace".into());
     let refused = two.run(&wrong).await;
     shown(&two.laptop, || {
-        insta::assert_snapshot!("another_certificate", refused)
+        insta::assert_snapshot!("another_certificate", refused);
     });
     // What was refused has changed nothing.
     let listed = two.keeper(&["job", "list"]).await;

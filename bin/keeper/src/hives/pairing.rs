@@ -21,8 +21,8 @@ impl FromStr for PairingCode {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let letters: Vec<char> = text.chars().filter(|letter| *letter != '-').collect();
-        let is_code = letters.len() == CODE_CHARACTERS
-            && letters.iter().all(|letter| letter.is_ascii_alphanumeric());
+        let is_code =
+            letters.len() == CODE_CHARACTERS && letters.iter().all(char::is_ascii_alphanumeric);
         if is_code {
             Ok(Self(text.to_owned()))
         } else {
@@ -75,7 +75,7 @@ mod tests {
     fn a_code_is_eight_letters_and_digits_and_is_never_shown() {
         for text in ["7KQM-2XHD", "7kqm2xhd"] {
             let code: PairingCode = text.parse().unwrap();
-            assert!(!format!("{code:?}").contains("7"));
+            assert!(!format!("{code:?}").contains('7'));
         }
         for text in ["", "7KQM", "7KQM-2XHDA", "7KQM-2X D", "ÄKQM-2XHD"] {
             assert!(text.parse::<PairingCode>().is_err(), "{text}");

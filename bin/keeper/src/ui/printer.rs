@@ -99,6 +99,17 @@ struct EventLine<'a> {
     job_id: Option<JobId>,
 }
 
+/// A value of one of several hives.
+#[derive(Serialize)]
+pub(crate) struct OfHive<'a, T> {
+    /// What the hive is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hive: Option<&'a str>,
+    /// The value, whose fields stand beside it.
+    #[serde(flatten)]
+    pub(crate) value: &'a T,
+}
+
 /// The one way to stdout and stderr. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Printer {
@@ -157,9 +168,30 @@ impl Printer {
         }
     }
 
+    /// A table that is part of the story.
+    pub(crate) fn story_table(&self, mut table: Table, shortens: usize) {
+        if let Some(columns) = self.settings.columns.filter(|_| self.settings.terminal) {
+            table.fit(shortens, columns);
+        }
+        for line in table.lines() {
+            self.story(&line);
+        }
+    }
+
     /// One line of data on stdout.
     pub(crate) fn data(&self, line: &str) {
         self.write_out(&format!("{}\n", clean(line)));
+    }
+
+    /// One line of data on stdout of which a program can tell the fields: no field has a tab.
+    pub(crate) fn fields(&self, fields: &[&str]) {
+        let fields: Vec<_> = fields.iter().map(|field| clean(field)).collect();
+        self.write_out(&format!("{}\n", fields.join("\t")));
+    }
+
+    /// One value as a line of JSON on stdout, with its hive where there are several.
+    pub(crate) fn json_of(&self, hive: Option<&str>, value: &impl Serialize) {
+        self.json(&OfHive { hive, value });
     }
 
     /// One value as a line of JSON on stdout.
@@ -169,17 +201,18 @@ impl Printer {
         }
     }
 
-    /// A frame of a job's stream for a program, as on the wire; with its job where several are told of.
-    pub(crate) fn event(&self, id: u64, event: &Event, job_id: Option<JobId>) {
+    /// A frame of a job's stream for a program, as on the wire; with its job and its hive where several are told of.
+    pub(crate) fn event(&self, id: u64, event: &Event, job_id: Option<JobId>, hive: Option<&str>) {
         if self.settings.is_json()
             && let Ok(data) = event.data()
         {
-            self.json(&EventLine {
+            let line = EventLine {
                 event: event.name(),
                 id,
                 data,
                 job_id,
-            });
+            };
+            self.json_of(hive, &line);
         }
     }
 

@@ -15,7 +15,7 @@ pub(crate) use self::{
     plan::{planned, planned_in_a_log},
 };
 use super::format;
-use crate::{exit_code, failure::Failure, hives::Hive};
+use crate::{exit_code, failure::Failure};
 
 /// Lines are broken at this width, since a terminal has no fewer columns.
 const COLUMNS: usize = 80;
@@ -135,16 +135,6 @@ pub(crate) fn code_of(problem: &Problem) -> &str {
     match &problem.code {
         Open::Known(code) => code.as_str(),
         Open::Unknown(code) => code,
-    }
-}
-
-/// A hive's commands as they reach it from here: it cannot know how this keeper calls it.
-fn reaching(hive: &Hive, hint: &str) -> String {
-    match &hive.flag {
-        Some(flag) => hint
-            .replace("keeper job ", &format!("keeper --hive {flag} job "))
-            .replace("keeper model ", &format!("keeper --hive {flag} model ")),
-        None => hint.to_owned(),
     }
 }
 

@@ -181,16 +181,15 @@ impl Course {
         self.ids.iter().position(|other| *other == Some(id))
     }
 
-    /// The jobs that have not ended; `None` for one whose id has not come.
-    pub(super) fn unended(&self) -> Vec<Option<JobId>> {
-        self.jobs
-            .iter()
-            .filter_map(|job| match job {
-                JobCourse::Submitting => Some(None),
-                JobCourse::Following(id) => Some(Some(*id)),
-                JobCourse::Ended(_) => None,
-            })
-            .collect()
+    /// Which jobs have not ended; `None` for one whose id has not come.
+    pub(super) fn unended(&self) -> Vec<(usize, Option<JobId>)> {
+        let jobs = self.jobs.iter().enumerate();
+        jobs.filter_map(|(index, job)| match job {
+            JobCourse::Submitting => Some((index, None)),
+            JobCourse::Following(id) => Some((index, Some(*id))),
+            JobCourse::Ended(_) => None,
+        })
+        .collect()
     }
 
     /// Takes one input; the only place where a course changes.
@@ -222,7 +221,8 @@ impl Course {
             return Decision::Leave(Leaving::JobsGoOn(signal));
         }
         self.cancelled_by = Some(signal);
-        Decision::Cancel(self.unended().into_iter().flatten().collect(), signal)
+        let ids = self.unended().into_iter().filter_map(|(_, id)| id);
+        Decision::Cancel(ids.collect(), signal)
     }
 
     fn leave_key(&mut self) -> Decision {

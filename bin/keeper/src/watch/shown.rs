@@ -5,7 +5,11 @@ use std::time::Duration;
 use hive_api::{Event, FileProgress, Job, JobState, LogEvent, LogLevel, Open, Phase, PlanSummary};
 use tokio::time::Instant;
 
-use crate::ui::{format, screens};
+use crate::{
+    failure::Failure,
+    hives::Hive,
+    ui::{format, screens},
+};
 
 /// Something that an event gives reason to say.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +28,8 @@ pub(super) enum Word {
 
 /// What is known of one job now.
 pub(super) struct Shown {
+    /// The hive that it is on, or is to be.
+    pub(super) hive: Hive,
     /// What it is, in a person's words.
     pub(super) what: String,
     /// The job, once the hive has it.
@@ -32,6 +38,8 @@ pub(super) struct Shown {
     pub(super) lost_since: Option<Instant>,
     /// Whether nothing more comes of it.
     pub(super) has_ended: bool,
+    /// Why it was not accepted or is not followed any further.
+    pub(super) refusal: Option<Failure>,
     /// Whether the hive of this machine was found not to run since then.
     pub(super) hive_is_gone: bool,
     reconnected_after: Option<Duration>,
@@ -53,12 +61,14 @@ struct Told {
 
 impl Shown {
     /// A job of which nothing is known yet.
-    pub(super) fn new(what: &str, now: Instant) -> Self {
+    pub(super) fn new(hive: &Hive, what: &str, now: Instant) -> Self {
         Self {
+            hive: hive.clone(),
             what: what.to_owned(),
             job: None,
             lost_since: None,
             has_ended: false,
+            refusal: None,
             hive_is_gone: false,
             reconnected_after: None,
             told: Told::default(),

@@ -2,10 +2,14 @@
 
 mod bars;
 mod leaving;
+mod results;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
-use hive_api::{Event, Job, JobId, JobResult, LogLevel, Open};
+use hive_api::{Event, Job, JobId, LogLevel};
 use hive_client::ClientError;
 use tokio::time::Instant;
 
@@ -16,7 +20,6 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    hives::Hive,
     signals::Signal,
     ui::{Figures, Printer, Tone, format, screens},
 };
@@ -27,39 +30,42 @@ const LINE_EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::fro
 /// Tells the story of the jobs that are followed.
 pub(super) struct Story {
     printer: Printer,
-    hive: Hive,
+    /// Whether several hives were asked for: then every line names its hive.
+    is_fleet: bool,
     jobs: Vec<Shown>,
     bars: Option<Bars>,
     began: Instant,
     next_line: Instant,
-    /// Whether it was told that no hive runs here, since the last connection.
-    hive_told_gone: bool,
-    /// The last failure that was told instead of a job's end.
-    refused_with: Option<Failure>,
+    /// The hives of which it was told that they do not run, since the last connection.
+    told_gone: BTreeSet<String>,
 }
 
 impl Story {
-    pub(super) fn new(printer: Printer, hive: Hive, jobs: Vec<Shown>, hint: &'static str) -> Self {
+    pub(super) fn new(
+        printer: Printer,
+        is_fleet: bool,
+        jobs: Vec<Shown>,
+        hint: &'static str,
+    ) -> Self {
         let has_bars = printer.settings().figures == Figures::Bars;
         let bars = has_bars.then(|| Bars::new(&printer, jobs.len(), hint));
         let began = Instant::now();
         Self {
             printer,
-            hive,
+            is_fleet,
             jobs,
             bars,
             began,
             next_line: began + LINE_EVERY.0,
-            hive_told_gone: false,
-            refused_with: None,
+            told_gone: BTreeSet::new(),
         }
     }
 
     /// The hive has the job.
     pub(super) fn accepted(&mut self, index: usize, job: Job, was_submitted: bool) {
-        let (name, short) = (&self.hive.name, job.job_id.short());
+        let (name, short) = (&self.jobs[index].hive.name, job.job_id.short());
         let line = if was_submitted {
-            match self.jobs.len() {
+            match self.jobs_beside(index) {
                 1 => format!("{name}: job {short} accepted"),
                 _ => format!("{name}: job {short} accepted: {}", self.jobs[index].what),
             }
@@ -75,10 +81,22 @@ impl Story {
     pub(super) fn refused(&mut self, index: usize, failure: Failure) {
         self.jobs[index].has_ended = true;
         self.draw(index);
-        if self.refused_with.as_ref() != Some(&failure) {
-            failure.tell(&self.printer);
+        let hive = self.jobs[index].hive.name.as_str();
+        let is_told = self
+            .jobs
+            .iter()
+            .any(|other| other.hive.name == hive && other.refusal.as_ref() == Some(&failure));
+        if !is_told {
+            failure.tell_of(&self.printer, self.is_fleet.then_some(hive));
         }
-        self.refused_with = Some(failure);
+        self.jobs[index].refusal = Some(failure);
+    }
+
+    /// A cancel came before its hive was there.
+    pub(super) fn never_submitted(&mut self, index: usize) {
+        self.jobs[index].has_ended = true;
+        self.draw(index);
+        self.say_own(index, Tone::Plain, "nothing was submitted");
     }
 
     /// A job's stream is gone.
@@ -97,30 +115,33 @@ impl Story {
 
     /// A job's stream is back.
     pub(super) fn reconnected(&mut self, index: usize, after: Duration) {
-        self.hive_told_gone = false;
+        self.told_gone.remove(&self.jobs[index].hive.name);
         self.jobs[index].reconnected(after);
     }
 
     /// No hive runs on this machine any more, and it is not started again; told once for all jobs.
     pub(super) fn hive_is_gone(&mut self, index: usize, how: &str) {
-        if std::mem::replace(&mut self.hive_told_gone, true) {
+        let hive = &self.jobs[index].hive;
+        if !self.told_gone.insert(hive.name.clone()) {
             return;
         }
-        let fate = match self.jobs.iter().filter(|job| !job.has_ended).count() {
+        let theirs = self.jobs.iter().filter(|job| job.hive.name == hive.name);
+        let fate = match theirs.filter(|job| !job.has_ended).count() {
             1 => screens::with_the_next_hive(self.jobs[index].job.as_ref()),
             _ => screens::JOBS_WITH_THE_NEXT_HIVE,
         };
-        let start = self.hive.command("hive start");
+        let start = hive.command("hive start");
         let line = format!("the hive {how}; {fate}: {start}");
-        self.say_of_hive(Tone::Warning, &line);
+        self.say_of_hive(index, Tone::Warning, &line);
     }
 
-    /// The hive of this machine had died, and runs again.
-    pub(super) fn hive_started_again(&mut self, times: u32) {
-        for job in &mut self.jobs {
+    /// The hive of a job had died, and runs again.
+    pub(super) fn hive_started_again(&mut self, index: usize, times: u32) {
+        let name = self.jobs[index].hive.name.clone();
+        for job in self.jobs.iter_mut().filter(|job| job.hive.name == name) {
             job.hive_is_gone = false;
         }
-        self.say_of_hive(Tone::Warning, &screens::started_again(times));
+        self.say_of_hive(index, Tone::Warning, &screens::started_again(times));
     }
 
     /// A frame of a job's stream came.
@@ -132,9 +153,11 @@ impl Story {
         since_cancel: Option<Duration>,
         now: Instant,
     ) {
-        let job = self.jobs[index].job.as_ref().map(|job| job.job_id);
-        self.printer
-            .event(id, event, job.filter(|_| self.jobs.len() > 1));
+        let shown = &self.jobs[index];
+        let job = shown.job.as_ref().map(|job| job.job_id);
+        let job = job.filter(|_| self.jobs.len() > 1);
+        let hive = self.is_fleet.then_some(shown.hive.name.as_str());
+        self.printer.event(id, event, job, hive);
         for word in self.jobs[index].absorb(event, now) {
             self.word(index, word);
         }
@@ -166,7 +189,7 @@ impl Story {
             }
             Word::Paused => {
                 let resume = format!("job resume {}", self.jobs[index].short());
-                let resume = self.hive.command(&resume);
+                let resume = self.jobs[index].hive.command(&resume);
                 let line = format!("paused; it goes on when it is resumed: {resume}");
                 self.say_own(index, Tone::Plain, &line);
             }
@@ -181,19 +204,21 @@ impl Story {
     }
 
     fn ended(&self, index: usize, event: &Event, job: &Job, since_cancel: Option<Duration>) {
+        let hive = &self.jobs[index].hive;
         match event {
             Event::Succeeded(_) => self.say(index, Tone::Good, &screens::done(job)),
             Event::Failed(_) if self.printer.settings().is_json() => {}
             Event::Failed(_) => {
-                self.block(Tone::Bad, &screens::failed(&self.hive, job));
+                self.block(Tone::Bad, &screens::failed(hive, job));
             }
             Event::Cancelled(_) => {
                 let first = match since_cancel {
                     Some(time) => {
-                        let which = if self.jobs.len() > 1 {
-                            format!(" {}", job.job_id.short())
-                        } else {
-                            String::new()
+                        let short = job.job_id.short();
+                        let which = match (self.is_fleet, self.jobs.len()) {
+                            (true, _) => format!(" {short} on {}", hive.name),
+                            (false, 1) => String::new(),
+                            (false, _) => format!(" {short}"),
                         };
                         let time = format::duration(time);
                         format!(
@@ -201,14 +226,10 @@ impl Story {
                              nothing of it runs any more"
                         )
                     }
-                    None => format!(
-                        "Job {} was cancelled on {}",
-                        job.job_id.short(),
-                        self.hive.name
-                    ),
+                    None => format!("Job {} was cancelled on {}", job.job_id.short(), hive.name),
                 };
                 let mut lines = vec![first];
-                lines.extend(screens::cancelled(&self.hive, job));
+                lines.extend(screens::cancelled(hive, job));
                 self.block(Tone::Warning, &lines);
             }
             Event::Snapshot(_)
@@ -222,10 +243,11 @@ impl Story {
     }
 
     /// The jobs that wait for a slot, as far as is known.
-    pub(super) fn queued(&self) -> Vec<JobId> {
-        let queued = self.jobs.iter().filter(|shown| shown.waits_for_a_slot());
-        let jobs = queued.filter_map(|shown| shown.job.as_ref());
-        jobs.map(|job| job.job_id).collect()
+    pub(super) fn queued(&self) -> Vec<(usize, JobId)> {
+        let jobs = self.jobs.iter().enumerate();
+        let queued = jobs.filter(|(_, shown)| shown.waits_for_a_slot());
+        let ids = queued.filter_map(|(index, shown)| Some((index, shown.job.as_ref()?.job_id)));
+        ids.collect()
     }
 
     /// The hive was asked for the places of queued jobs.
@@ -264,12 +286,7 @@ impl Story {
 
     /// The jobs are being cancelled.
     pub(super) fn cancelling(&self, jobs: &VecDeque<JobId>, signal: Signal) {
-        let hive = &self.hive.name;
-        let what = match jobs.len() {
-            0 => format!("Cancelling on {hive} as soon as it has answered"),
-            1 => format!("Cancelling {} on {hive}", jobs[0].short()),
-            jobs => format!("Cancelling {jobs} jobs on {hive}"),
-        };
+        let what = leaving::cancelling(jobs, &self.jobs);
         let again = match signal {
             Signal::Interrupt => ", press Ctrl+C again to leave at once",
             Signal::Terminate | Signal::HangUp | Signal::Quit => "",
@@ -279,15 +296,16 @@ impl Story {
 
     /// The hive could not be told.
     pub(super) fn cancel_failed(&self, index: usize, error: &ClientError) {
-        let short = self.jobs[index].short();
-        let line = format!("Cannot tell {} to cancel {short}: {error}", self.hive.name);
+        let shown = &self.jobs[index];
+        let (short, hive) = (shown.short(), &shown.hive.name);
+        let line = format!("Cannot tell {hive} to cancel {short}: {error}");
         self.printer.must_know(Tone::Bad, &line);
     }
 
     /// keeper ends before the jobs do.
-    pub(super) fn leaving(&mut self, leaving: Leaving, unended: &[Option<JobId>]) {
+    pub(super) fn leaving(&mut self, leaving: Leaving, unended: &[(usize, Option<JobId>)]) {
         self.close_bars();
-        let lines = leaving::lines(&self.hive, leaving, unended, &self.jobs);
+        let lines = leaving::lines(leaving, unended, &self.jobs);
         self.block(Tone::Plain, &lines);
         self.print_results();
     }
@@ -302,51 +320,56 @@ impl Story {
         self.print_results();
     }
 
-    /// Where the models are, in the order in which they were named.
     fn print_results(&self) {
-        let ended = self.jobs.iter().filter(|shown| shown.has_ended);
-        for job in ended.filter_map(|shown| shown.job.as_ref()) {
-            if self.printer.settings().is_json() {
-                self.printer.json(job);
-            } else if let Some(Open::Known(JobResult::ModelDownload(model))) = &job.result {
-                self.printer.data(&model.path);
-            }
+        results::print(&self.printer, &self.jobs, self.is_fleet);
+    }
+
+    /// How many jobs are followed on the hive of this one.
+    fn jobs_beside(&self, index: usize) -> usize {
+        let hive = &self.jobs[index].hive.name;
+        let theirs = self.jobs.iter().filter(|job| job.hive.name == *hive);
+        theirs.count()
+    }
+
+    /// What a line of a job's story begins with: its hive in a log and where there are several, its id where its hive
+    /// has several jobs.
+    fn mark(&self, index: usize) -> Option<String> {
+        let shown = &self.jobs[index];
+        let names_hive = self.is_fleet || self.bars.is_none();
+        let names_job = self.jobs_beside(index) > 1 && shown.job.is_some();
+        match (names_hive, names_job) {
+            (false, false) => None,
+            (false, true) => Some(shown.short()),
+            (true, false) => Some(shown.hive.name.clone()),
+            (true, true) => Some(format!("{} {}", shown.hive.name, shown.short())),
         }
     }
 
-    /// A line of a job's story, marked with its hive in a log and with its id where there are several.
+    /// A line of a job's story.
     fn say(&self, index: usize, tone: Tone, line: &str) {
-        let shown = &self.jobs[index];
-        let is_many = self.jobs.len() > 1;
-        let line = match (self.bars.is_some(), is_many) {
-            (true, false) => line.to_owned(),
-            (true, true) => format!("{}: {}", shown.short(), screens::after_a_name(line)),
-            (false, false) => format!("{}: {}", self.hive.name, screens::after_a_name(line)),
-            (false, true) => {
-                format!(
-                    "{} {}: {}",
-                    self.hive.name,
-                    shown.short(),
-                    screens::after_a_name(line)
-                )
+        match self.mark(index) {
+            Some(mark) => {
+                let line = format!("{mark}: {}", screens::after_a_name(line));
+                self.printer.story_in(tone, &line);
             }
-        };
-        self.printer.story_in(tone, &line);
+            None => self.printer.story_in(tone, line),
+        }
     }
 
     /// A sentence of keeper's own about a job; one of the hive may begin with a name, whose spelling is not ours.
     fn say_own(&self, index: usize, tone: Tone, line: &str) {
-        match (&self.bars, self.jobs.len()) {
-            (Some(_), 1) => self.say(index, tone, &screens::capitalised(line)),
-            _ => self.say(index, tone, line),
+        match self.mark(index) {
+            Some(_) => self.say(index, tone, line),
+            None => self.say(index, tone, &screens::capitalised(line)),
         }
     }
 
-    /// A line about the hive and so about every job.
-    fn say_of_hive(&self, tone: Tone, line: &str) {
-        let line = match self.bars {
-            Some(_) => screens::capitalised(line),
-            None => format!("{}: {line}", self.hive.name),
+    /// A line about a job's hive and so about every job there.
+    fn say_of_hive(&self, index: usize, tone: Tone, line: &str) {
+        let line = if self.bars.is_some() && !self.is_fleet {
+            screens::capitalised(line)
+        } else {
+            format!("{}: {line}", self.jobs[index].hive.name)
         };
         self.printer.story_in(tone, &line);
     }
@@ -361,7 +384,7 @@ impl Story {
 
     fn draw(&mut self, index: usize) {
         if let Some(bars) = &mut self.bars {
-            bars.draw(index, &self.jobs[index], Instant::now());
+            bars.draw(index, &self.jobs[index], self.is_fleet, Instant::now());
         }
     }
 

@@ -12,6 +12,9 @@ use crate::{
 };
 
 pub(in crate::commands) async fn run(app: &App) -> Result<Ending, Failure> {
+    if app.means_fleet() {
+        return of_fleet(app).await;
+    }
     let hive = match app.way_to_hive()? {
         Way::Own(own) if own.answers().await? => own.hive().clone(),
         Way::Own(own) => return Err(own.not_running("")),
@@ -27,6 +30,27 @@ pub(in crate::commands) async fn run(app: &App) -> Result<Ending, Failure> {
         }
     }
     Ok(Ending::DONE)
+}
+
+/// Several hives, one after the other.
+async fn of_fleet(app: &App) -> Result<Ending, Failure> {
+    let answers = app.ask_each(async |hive| hive.client.hive().await).await?;
+    for each in &answers {
+        let name = &each.hive.name;
+        match &each.answer {
+            Ok(info) if app.printer.settings().is_json() => app.printer.json_of(Some(name), info),
+            Ok(info) => {
+                for line in lines(name, info) {
+                    app.printer.data(&line);
+                }
+            }
+            Err(silence) if app.printer.settings().is_json() => {
+                silence.failure.tell_of(&app.printer, Some(name));
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(Ending::Code(app.tell_silent(&answers)))
 }
 
 fn lines(name: &str, info: &HiveInfo) -> Vec<String> {

@@ -1,7 +1,8 @@
 //! `keeper job list`: newest first, without what ended long ago.
 
-use hive_api::{Job, JobList, JobState, Open, Phase, Priority};
+use hive_api::{Job, JobList, JobState, Open, Phase, Priority, Problem};
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
 use crate::{
     app::App,
@@ -9,8 +10,9 @@ use crate::{
     commands::what_of,
     exit_code::Ending,
     failure::Failure,
+    fleet::{self, Answer, worst_silence},
     hives::Hive,
-    ui::{format, table::Table},
+    ui::{OfHive, format, table::Table},
 };
 
 /// How long an ended job is listed without being asked for.
@@ -22,6 +24,9 @@ pub(in crate::commands) async fn run(
     app: &App,
     arguments: JobListArguments,
 ) -> Result<Ending, Failure> {
+    if app.means_fleet() {
+        return of_fleet(app, &arguments).await;
+    }
     let hive = app.hive().await?;
     let state = arguments.state.as_deref();
     let jobs = hive.client.all_jobs(state).await;
@@ -37,12 +42,71 @@ pub(in crate::commands) async fn run(
         return Ok(Ending::DONE);
     }
     if !jobs.is_empty() {
-        app.printer.table(table(&jobs), WHAT);
+        let rows = jobs.iter().map(|job| (None, job));
+        app.printer.table(table(rows, false), WHAT);
     }
     if let Some(line) = words_after(&hive, all, jobs.len(), state) {
         app.printer.story(&line);
     }
     Ok(Ending::DONE)
+}
+
+/// The jobs of several hives, newest first, and which of them did not answer.
+async fn of_fleet(app: &App, arguments: &JobListArguments) -> Result<Ending, Failure> {
+    let state = arguments.state.as_deref();
+    let answers = app
+        .ask_each(async |hive| hive.client.all_jobs(state).await)
+        .await?;
+    let now = Timestamp::now();
+    let answered = answers.iter().filter_map(|each| {
+        let jobs = each.answer.as_ref().ok()?;
+        Some(jobs.iter().map(|job| (each.hive.name.as_str(), job)))
+    });
+    let mut jobs: Vec<(&str, &Job)> = answered.flatten().collect();
+    let all = jobs.len();
+    jobs.retain(|(_, job)| arguments.all || is_recent(job, now));
+    jobs.sort_by_key(|(_, job)| std::cmp::Reverse(job.created_at));
+    if app.printer.settings().is_json() {
+        app.printer.json(&JobsOfFleet::new(&jobs, &answers));
+        return Ok(Ending::Code(worst_silence(&answers)));
+    }
+    if !jobs.is_empty() {
+        let rows = jobs.iter().map(|(hive, job)| (Some(*hive), *job));
+        app.printer.table(table(rows, true), WHAT + 1);
+    }
+    if all == 0 && answers.iter().any(|each| each.answer.is_ok()) {
+        app.printer.story("No jobs on the hives that answered");
+    }
+    let code = app.tell_silent(&answers);
+    if jobs.len() < all {
+        let list = "add --all to this command";
+        app.printer
+            .story(&format!("Finished more than 24 h ago: {list}"));
+    }
+    Ok(Ending::Code(code))
+}
+
+/// What a program is told of several hives.
+#[derive(Serialize)]
+struct JobsOfFleet<'a> {
+    jobs: Vec<OfHive<'a, Job>>,
+    next_cursor: Option<String>,
+    /// The hives that did not answer, with their problems.
+    unanswered: Vec<OfHive<'a, Problem>>,
+}
+
+impl<'a> JobsOfFleet<'a> {
+    fn new(jobs: &[(&'a str, &'a Job)], answers: &'a [Answer<Vec<Job>>]) -> Self {
+        let of_hive = |(hive, value): &(&'a str, &'a Job)| OfHive {
+            hive: Some(hive),
+            value: *value,
+        };
+        Self {
+            jobs: jobs.iter().map(of_hive).collect(),
+            next_cursor: None,
+            unanswered: fleet::unanswered(answers),
+        }
+    }
 }
 
 /// What the table does not say: that there is nothing, or that there is more.
@@ -69,17 +133,23 @@ fn is_recent(job: &Job, now: Timestamp) -> bool {
         .is_none_or(|at| now.duration_since(at) <= RECENT)
 }
 
-fn table(jobs: &[Job]) -> Table {
-    let mut table = Table::new(&["Job", "What", "State", ">Done", ">Rate", "By"]);
-    for job in jobs {
-        table.row(vec![
-            job.job_id.short(),
+fn table<'a>(jobs: impl Iterator<Item = (Option<&'a str>, &'a Job)>, is_fleet: bool) -> Table {
+    const HEADINGS: [&str; 7] = ["Job", "Hive", "What", "State", ">Done", ">Rate", "By"];
+    let headings = HEADINGS.into_iter();
+    let headings: Vec<&str> = headings
+        .filter(|name| is_fleet || *name != "Hive")
+        .collect();
+    let mut table = Table::new(&headings);
+    for (hive, job) in jobs {
+        let hive = hive.map(str::to_owned);
+        let cells = std::iter::once(job.job_id.short()).chain(hive).chain([
             what_of(job),
             state(job),
             done(job),
             rate(job),
             job.submitted_by.clone(),
         ]);
+        table.row(cells.collect());
     }
     table
 }
@@ -138,7 +208,7 @@ mod tests {
         running.progress.bytes_done = 600_000;
         running.progress.bytes_per_second = 61_000_000;
         assert_eq!(
-            table(&[running, queued]).lines(),
+            table([(None, &running), (None, &queued)].into_iter(), false).lines(),
             [
                 "Job     What                           State           Done     Rate  By",
                 "9f3c41  download Qwen3-8B-GGUF:Q4_K_M  running         60 %  61 MB/s  local",

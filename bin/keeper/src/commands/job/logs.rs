@@ -170,7 +170,7 @@ impl Logs<'_> {
         let job_id = self.jobs[index].job_id;
         let printer = &self.app.printer;
         if printer.settings().is_json() {
-            printer.event(id, event, is_many.then_some(job_id));
+            printer.event(id, event, is_many.then_some(job_id), None);
         } else if let Some(line) = line_of(event) {
             let which = if is_many {
                 format!("{}  ", job_id.short())

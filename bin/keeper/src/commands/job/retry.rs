@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
     hives::Hive,
     job_reference,
-    track::Start,
+    track::{Start, Tracker},
     watch::{Role, Watched, watch},
 };
 
@@ -21,8 +21,11 @@ pub(in crate::commands) async fn run(
 ) -> Result<Ending, Failure> {
     let hive = app.hive_of_jobs(names).await?;
     let jobs = job_reference::resolve_all(app, &hive, names).await?;
+    app.warn_of_hub_token(&hive).await;
+    let tracker = Tracker::new(app, &hive);
     let again = jobs.into_iter().map(|job| {
         Ok(Watched {
+            tracker: tracker.clone(),
             what: what_of(&job),
             start: Start::Submit(Box::new(submission(&hive, job)?)),
         })
@@ -31,7 +34,7 @@ pub(in crate::commands) async fn run(
     let role = Role::Submitter {
         on_term: ending.on_term,
     };
-    watch(app, &hive, role, again).await
+    watch(app, role, again).await
 }
 
 /// What the job was asked to do, to be asked for again.

@@ -1,6 +1,6 @@
 //! `keeper model download`: submit, follow, print where it is.
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::join_all};
 use hive_api::{Job, Operation, Priority, RateLimit, SubmitJob};
 
 use super::operation;
@@ -19,7 +19,7 @@ pub(in crate::commands) async fn run(
     app: &App,
     arguments: &DownloadArguments,
 ) -> Result<Ending, Failure> {
-    let hive = app.hive().await?;
+    let trackers = trackers(app).await?;
     let submissions = arguments.models.iter().map(|model| {
         let submission = SubmitJob {
             operation: Operation::ModelDownload(operation(
@@ -32,56 +32,88 @@ pub(in crate::commands) async fn run(
         };
         (model.as_str(), submission)
     });
+    let submissions: Vec<(&str, SubmitJob)> = submissions.collect();
     if arguments.detach {
-        let submissions = submissions.collect();
-        return Ok(detach(app, &hive, submissions).await);
+        return Ok(detach(app, &trackers, &submissions).await);
     }
-    let jobs = submissions.map(|(model, submission)| Watched {
-        what: format!("download {model}"),
-        start: Start::Submit(Box::new(submission)),
+    let jobs = trackers.iter().flat_map(|tracker| {
+        submissions.iter().map(|(model, submission)| Watched {
+            tracker: tracker.clone(),
+            what: format!("download {model}"),
+            start: Start::Submit(Box::new(submission.clone())),
+        })
     });
     let role = Role::Submitter {
         on_term: arguments.ending.on_term,
     };
-    watch(app, &hive, role, jobs.collect()).await
+    watch(app, role, jobs.collect()).await
 }
 
-/// Submits and leaves: stdout has the jobs' ids.
-async fn detach(app: &App, hive: &Hive, submissions: Vec<(&str, SubmitJob)>) -> Ending {
-    let mut codes = Vec::new();
+/// The ways to the hives that are meant.
+async fn trackers(app: &App) -> Result<Vec<Tracker>, Failure> {
+    if !app.means_fleet() {
+        let hive = app.hive().await?;
+        app.warn_of_hub_token(&hive).await;
+        return Ok(vec![Tracker::new(app, &hive)]);
+    }
+    let members = app.fleet().await?;
+    join_all(
+        members
+            .iter()
+            .map(|member| app.warn_of_hub_token(&member.hive)),
+    )
+    .await;
+    let trackers = members.iter().map(|member| Tracker::of_member(app, member));
+    Ok(trackers.collect())
+}
+
+/// Submits and leaves: stdout has the jobs' ids. No hive waits for another.
+async fn detach(app: &App, trackers: &[Tracker], submissions: &[(&str, SubmitJob)]) -> Ending {
     let is_many = submissions.len() > 1;
-    let tracker = Tracker::new(app, hive);
-    for (model, submission) in submissions {
-        let mut track = tracker.track(Start::Submit(Box::new(submission)));
-        while let Some(tracked) = track.next().await {
-            match tracked {
-                Tracked::Accepted(job) => {
-                    let what = if is_many {
-                        format!(": download {model}")
-                    } else {
-                        String::new()
-                    };
-                    accepted(app, hive, &job, &what);
-                    break;
-                }
-                Tracked::Failed(failure) => {
-                    failure.tell(&app.printer);
-                    codes.push(failure.exit);
-                }
-                Tracked::HiveStartedAgain(times) => {
-                    let line = format!("{}: {}", hive.name, screens::started_again(times));
-                    app.printer.story_in(Tone::Warning, &line);
-                }
-                // What comes of a job after it was accepted is not waited for.
-                Tracked::HiveStopped
-                | Tracked::HiveDied
-                | Tracked::Event { .. }
-                | Tracked::Lost { .. }
-                | Tracked::Reconnected(_) => {}
+    let on_each = trackers.iter().map(|tracker| async move {
+        let mut codes = Vec::new();
+        for (model, submission) in submissions {
+            let what = if is_many {
+                format!(": download {model}")
+            } else {
+                String::new()
+            };
+            codes.extend(submit(app, tracker, submission.clone(), &what).await);
+        }
+        codes
+    });
+    let codes = join_all(on_each).await;
+    Ending::Code(exit_code::worst(codes.into_iter().flatten()))
+}
+
+/// Submits one, and gives the exit code where that did not succeed.
+async fn submit(app: &App, tracker: &Tracker, job: SubmitJob, what: &str) -> Option<u8> {
+    let hive = tracker.hive();
+    let mut track = tracker.track(Start::Submit(Box::new(job)));
+    while let Some(tracked) = track.next().await {
+        match tracked {
+            Tracked::Accepted(job) => {
+                accepted(app, hive, &job, what);
+                return None;
             }
+            Tracked::Failed(failure) => {
+                let name = app.means_fleet().then_some(hive.name.as_str());
+                failure.tell_of(&app.printer, name);
+                return Some(failure.exit);
+            }
+            Tracked::HiveStartedAgain(times) => {
+                let line = format!("{}: {}", hive.name, screens::started_again(times));
+                app.printer.story_in(Tone::Warning, &line);
+            }
+            // What comes of a job after it was accepted is not waited for.
+            Tracked::HiveStopped
+            | Tracked::HiveDied
+            | Tracked::Event { .. }
+            | Tracked::Lost { .. }
+            | Tracked::Reconnected(_) => {}
         }
     }
-    Ending::Code(exit_code::worst(codes))
+    None
 }
 
 fn accepted(app: &App, hive: &Hive, job: &Job, what: &str) {
@@ -91,9 +123,12 @@ fn accepted(app: &App, hive: &Hive, job: &Job, what: &str) {
         .story(&format!("{}: job {short} accepted{what}", hive.name));
     let command = hive.command(&format!("job watch {short}"));
     app.printer.story(&format!("  Watch     {command}"));
+    let name = app.means_fleet().then_some(hive.name.as_str());
     if app.printer.settings().is_json() {
-        app.printer.json(job);
+        app.printer.json_of(name, job);
     } else {
-        app.printer.data(&job.job_id.to_string());
+        let id = job.job_id.to_string();
+        let fields: Vec<&str> = name.into_iter().chain([id.as_str()]).collect();
+        app.printer.fields(&fields);
     }
 }

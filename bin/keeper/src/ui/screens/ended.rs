@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hive_api::{Job, JobResult, Open};
 
-use super::{code_of, labelled, others, reaching};
+use super::{code_of, labelled, others};
 use crate::{hives::Hive, ui::format};
 
 /// `Done: 142.3 GB in 27 min, every sha256 checked`.
@@ -51,7 +51,7 @@ pub(crate) fn failed(hive: &Hive, job: &Job) -> Vec<String> {
         lines.extend(labelled("Why", reason));
     }
     match &problem.hint {
-        Some(hint) => lines.extend(labelled("Next", &reaching(hive, hint))),
+        Some(hint) => lines.extend(labelled("Next", &hive.reaching(hint))),
         None if problem.retryable => {
             lines.extend(labelled(
                 "Next",

@@ -75,7 +75,7 @@ fn a_second_signal_leaves_at_once() {
     let leaving = Leaving::CancelUnconfirmed(Signal::Interrupt);
     assert_eq!(course.handle(INTERRUPT), Decision::Leave(leaving));
     assert_eq!(leaving.ending(), Ending::Signal(2));
-    assert_eq!(course.unended(), [Some(id(1))]);
+    assert_eq!(course.unended(), [(0, Some(id(1)))]);
 }
 
 #[test]

@@ -6,10 +6,20 @@ use uuid::Uuid;
 
 use super::*;
 use crate::commands::tests::job;
+use crate::hives::{Config, choose};
+
+fn gpu1() -> Hive {
+    let local = choose(None, &Config::default(), &|_: &str| None).unwrap();
+    Hive::connect(
+        &local,
+        &hive_client::Endpoint::UnixSocket("/nowhere".into()),
+    )
+    .unwrap()
+}
 
 fn shown() -> (Shown, Instant) {
     let now = Instant::now();
-    let mut shown = Shown::new("download a/b", now);
+    let mut shown = Shown::new(&gpu1(), "download a/b", now);
     shown.job = Some(job(JobId::new(Uuid::from_u128(0x9f_3c41))));
     (shown, now)
 }
@@ -254,7 +264,7 @@ fn the_plan_is_told_once_whether_it_comes_as_a_line_or_with_the_snapshot() {
         }))
     };
     assert!(shown.absorb(&snapshot(), now).is_empty());
-    let mut late = Shown::new("download a/b", now);
+    let mut late = Shown::new(&gpu1(), "download a/b", now);
     assert_eq!(late.absorb(&snapshot(), now), planned);
 }
 

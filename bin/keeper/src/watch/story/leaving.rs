@@ -1,4 +1,6 @@
-//! What is said of the jobs when keeper ends before they do.
+//! What is said of the jobs when they are told to stop, and when keeper ends before they do.
+
+use std::collections::VecDeque;
 
 use hive_api::{Job, JobId};
 
@@ -8,23 +10,76 @@ use crate::{
     watch::{CANCEL_LIMIT, course::Leaving, shown::Shown},
 };
 
-/// What becomes of each, and how to reach it; `None` stands for one that the hive may not have.
+/// `Cancelling 2 jobs on gpu1, gpu2`: these are being told to stop.
+pub(super) fn cancelling(cancelled: &VecDeque<JobId>, jobs: &[Shown]) -> String {
+    let is_cancelled = |shown: &&Shown| {
+        let id = shown.job.as_ref().map(|job| job.job_id);
+        id.is_some_and(|id| cancelled.contains(&id))
+    };
+    match cancelled.len() {
+        0 => {
+            let waiting = jobs.iter().filter(|shown| !shown.has_ended);
+            let hives = names(waiting);
+            format!("Cancelling on {hives} as soon as it has answered")
+        }
+        1 => {
+            let hives = names(jobs.iter().filter(is_cancelled));
+            format!("Cancelling {} on {hives}", cancelled[0].short())
+        }
+        count => {
+            let hives = names(jobs.iter().filter(is_cancelled));
+            format!("Cancelling {count} jobs on {hives}")
+        }
+    }
+}
+
+/// The hives of these jobs, each once.
+fn names<'a>(jobs: impl Iterator<Item = &'a Shown>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for shown in jobs {
+        if !names.contains(&shown.hive.name.as_str()) {
+            names.push(&shown.hive.name);
+        }
+    }
+    names.join(", ")
+}
+
+/// What becomes of each, hive by hive, and how to reach it; `None` stands for one that the hive may not have.
 pub(super) fn lines(
-    hive: &Hive,
     leaving: Leaving,
-    unended: &[Option<JobId>],
+    unended: &[(usize, Option<JobId>)],
     jobs: &[Shown],
 ) -> Vec<String> {
-    let shown = |id: &JobId| {
-        let mut jobs = jobs.iter();
-        jobs.find(|shown| shown.job.as_ref().is_some_and(|job| job.job_id == *id))
-    };
-    let left: Vec<&Shown> = unended.iter().flatten().filter_map(shown).collect();
-    let jobs: Vec<&Job> = left.iter().filter_map(|shown| shown.job.as_ref()).collect();
+    let mut told: Vec<&str> = Vec::new();
     let mut lines = Vec::new();
-    if unended.contains(&None) {
+    for (index, _) in unended {
+        let hive = &jobs[*index].hive;
+        if told.contains(&hive.name.as_str()) {
+            continue;
+        }
+        told.push(&hive.name);
+        let theirs = unended
+            .iter()
+            .filter(|(other, _)| jobs[*other].hive.name == hive.name);
+        let theirs: Vec<(&Shown, bool)> = theirs
+            .map(|(other, id)| (&jobs[*other], id.is_some()))
+            .collect();
+        lines.extend(lines_of_hive(hive, leaving, &theirs));
+    }
+    lines
+}
+
+/// The same for one hive; with each job whether the hive is known to have it.
+fn lines_of_hive(hive: &Hive, leaving: Leaving, unended: &[(&Shown, bool)]) -> Vec<String> {
+    let mut lines = Vec::new();
+    if unended.iter().any(|(_, is_there)| !is_there) {
         lines.extend(screens::left_before_accepted(hive));
     }
+    let left: Vec<&Shown> = unended
+        .iter()
+        .filter_map(|(shown, is_there)| is_there.then_some(*shown))
+        .collect();
+    let jobs: Vec<&Job> = left.iter().filter_map(|shown| shown.job.as_ref()).collect();
     if jobs.is_empty() {
         return lines;
     }

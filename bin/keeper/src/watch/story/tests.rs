@@ -1,6 +1,9 @@
 //! The story as a log and as JSON, event by event.
 
-use hive_api::{JobState, LogEvent, ModelDownloaded, Problem, ProblemCode, Snapshot, StateEvent};
+use hive_api::{
+    JobResult, JobState, LogEvent, ModelDownloaded, Open, Problem, ProblemCode, Snapshot,
+    StateEvent,
+};
 use hive_client::{Endpoint, HiveClient};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -8,6 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     commands::tests::job,
+    hives::Hive,
     ui::{Audience, captured, tests::Captured},
 };
 
@@ -27,9 +31,9 @@ fn story(audience: Audience, jobs: usize) -> (Story, Captured) {
         client: HiveClient::connect(&endpoint).unwrap(),
     };
     let shown = (0..jobs)
-        .map(|_| Shown::new("download a/b", Instant::now()))
+        .map(|_| Shown::new(&hive, "download a/b", Instant::now()))
         .collect();
-    (Story::new(printer, hive, shown, "hint"), captured)
+    (Story::new(printer, false, shown, "hint"), captured)
 }
 
 fn tell(story: &mut Story, index: usize, event: &Event) {
@@ -193,7 +197,7 @@ fn a_cancelled_job_says_what_is_kept_and_how_to_go_on() {
 fn leaving_says_what_becomes_of_each_job_and_how_to_reach_it() {
     let (mut left, captured) = story(Audience::QuietPerson, 1);
     left.accepted(0, job(id(0x9f_3c41)), true);
-    let unended = [Some(id(0x9f_3c41)), None];
+    let unended = [(0, Some(id(0x9f_3c41))), (0, None)];
     left.leaving(Leaving::CancelUnconfirmed(Signal::Interrupt), &unended);
     left.leaving(Leaving::Detached, &unended[..1]);
     assert_eq!(
@@ -222,7 +226,7 @@ fn a_paused_job_says_how_to_resume_it_and_that_it_stays_paused_when_left() {
         })
     };
     tell(&mut story, 0, &moved_to(JobState::Paused));
-    let unended = [Some(id(0x9f_3c41))];
+    let unended = [(0, Some(id(0x9f_3c41)))];
     story.leaving(Leaving::Detached, &unended);
     tell(&mut story, 0, &moved_to(JobState::Queued));
     assert_eq!(
@@ -238,8 +242,10 @@ fn a_paused_job_says_how_to_resume_it_and_that_it_stays_paused_when_left() {
 
 fn local(jobs: usize) -> (Story, Captured) {
     let (mut story, captured) = story(Audience::Person, jobs);
-    story.hive.is_local = true;
-    story.hive.flag = None;
+    for shown in &mut story.jobs {
+        shown.hive.is_local = true;
+        shown.hive.flag = None;
+    }
     (story, captured)
 }
 
@@ -267,12 +273,12 @@ fn a_stopped_local_hive_is_told_once_with_the_way_to_start_it() {
 #[test]
 fn leaving_several_jobs_names_one_command_for_all_that_fare_alike() {
     let (mut story, captured) = story(Audience::QuietPerson, 3);
-    let unended = [1, 2, 3].map(|number| Some(id(number)));
+    let unended = [0, 1, 2].map(|index| (index, Some(id(index as u128 + 1))));
     for (index, state) in [JobState::Running, JobState::Paused, JobState::Running]
         .into_iter()
         .enumerate()
     {
-        let mut job = job(unended[index].unwrap());
+        let mut job = job(unended[index].1.unwrap());
         job.state = state.into();
         story.accepted(index, job, false);
     }
@@ -293,7 +299,7 @@ fn leaving_while_no_hive_runs_claims_no_running_job() {
     let (mut story, captured) = local(1);
     story.accepted(0, job(id(0x9f_3c41)), true);
     story.lost(0, true, Instant::now());
-    let unended = [Some(id(0x9f_3c41))];
+    let unended = [(0, Some(id(0x9f_3c41)))];
     story.leaving(Leaving::CancelTimedOut(Signal::Interrupt), &unended);
     assert_eq!(
         captured.err.text().lines().skip(2).collect::<Vec<_>>(),
@@ -310,7 +316,7 @@ fn a_hive_that_died_and_runs_again_is_told_for_all_jobs_at_once() {
     for index in 0..2 {
         story.lost(index, true, Instant::now());
     }
-    story.hive_started_again(1);
+    story.hive_started_again(0, 1);
     let told = captured.err.text();
     assert_eq!(
         told.lines().last(),
@@ -364,4 +370,77 @@ fn several_accepted_jobs_are_told_with_their_models() {
         captured.err.text(),
         "gpu1: job a3f448 accepted: download a/b\n"
     );
+}
+
+/// A story of one job on each of two hives.
+fn of_two_hives(audience: Audience) -> (Story, Captured) {
+    let (mut story, captured) = story(audience, 2);
+    story.is_fleet = true;
+    story.jobs[1].hive.name = "gpu2".into();
+    story.jobs[1].hive.flag = Some("gpu2".into());
+    (story, captured)
+}
+
+#[test]
+fn with_several_hives_every_line_names_its_hive_and_a_table_ends_the_story() {
+    let (mut story, captured) = of_two_hives(Audience::Person);
+    story.accepted(0, job(id(0xa)), true);
+    let down = Failure::new(
+        3,
+        "hive_unreachable",
+        "no hive answers at https://gpu2",
+        "start it",
+    );
+    story.refused(1, down);
+    tell(&mut story, 0, &Event::Succeeded(Box::new(succeeded(0xa))));
+    finish(story);
+    assert_eq!(
+        captured.err.text().lines().collect::<Vec<_>>(),
+        [
+            "gpu1: job 00000a accepted",
+            "gpu2: No hive answers at https://gpu2",
+            "  Next   start it",
+            "gpu1: done, 142.3 GB in 27 min, every sha256 checked",
+            "Hive  State      What          Where or why",
+            "gpu1  succeeded  download a/b  /hub/b/10.gguf",
+            "gpu2  failed     download a/b  no hive answers at https://gpu2",
+        ]
+    );
+    assert_eq!(captured.out.text(), "gpu1\t/hub/b/10.gguf\n");
+}
+
+#[test]
+fn leaving_several_hives_says_for_each_what_becomes_of_its_job() {
+    let (mut story, captured) = of_two_hives(Audience::QuietPerson);
+    story.accepted(0, job(id(0xa)), true);
+    let unended = [(0, Some(id(0xa))), (1, None)];
+    story.cancelling(&VecDeque::from([id(0xa)]), Signal::Interrupt);
+    story.leaving(Leaving::CancelTimedOut(Signal::Interrupt), &unended);
+    assert_eq!(
+        captured.err.text().lines().collect::<Vec<_>>(),
+        [
+            "Cancelling 00000a on gpu1, press Ctrl+C again to leave at once",
+            "gpu1 did not confirm in 5 s: job 00000a may still run",
+            "  Cancel    keeper --hive gpu1 job cancel 00000a",
+            "Left before gpu2 answered: it may have accepted the job",
+            "  Look      keeper --hive gpu2 job list",
+        ]
+    );
+}
+
+#[test]
+fn a_program_is_told_the_hive_beside_each_event_and_job() {
+    let (mut story, captured) = of_two_hives(Audience::Program);
+    story.accepted(1, job(id(1)), true);
+    tell(&mut story, 1, &Event::Succeeded(Box::new(succeeded(1))));
+    finish(story);
+    let lines: Vec<serde_json::Value> = captured
+        .out
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines.iter().all(|line| line["hive"] == "gpu2"), "{lines:?}");
+    assert_eq!(lines[1]["state"], "succeeded");
 }
