@@ -18,7 +18,7 @@ use crate::{
     local_hive::may_start,
     own_hive::OwnHive,
     ssh::Asking,
-    ui::{OfHive, Tone},
+    ui::{OfHive, Tone, format},
 };
 
 /// How long a person waits to be asked by ssh before the command goes on with the hives that are there.
@@ -144,7 +144,8 @@ impl App {
             .map(|(name, silence)| format!("{name} {}", silence.words))
             .collect();
         let (all, answered) = (answers.len(), answers.len() - silent.len());
-        let line = format!("{answered} of {all} hives answered; {}", words.join(", "));
+        let all = format::count(all as u64, "hive");
+        let line = format!("{answered} of {all} answered; {}", words.join(", "));
         if !self.printer.settings().is_json() {
             self.printer.must_know(Tone::Warning, &line);
         }

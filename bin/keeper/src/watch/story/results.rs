@@ -3,7 +3,7 @@
 use hive_api::{Job, JobResult, Open};
 
 use crate::{
-    ui::{Printer, table::Table},
+    ui::{Printer, screens, table::Table},
     watch::shown::Shown,
 };
 
@@ -44,10 +44,11 @@ fn table(jobs: &[Shown]) -> Table {
             (None, None) => "not submitted",
         };
         let came_to = match (job, &shown.refusal) {
-            (_, Some(failure)) => Some(failure.problem.detail.as_str()),
+            (_, Some(failure)) => Some(failure.problem.detail.clone()),
             (Some(job), None) => {
-                let why = || job.error.as_ref().map(|error| error.detail.as_str());
-                path(job).or_else(why)
+                let why = || job.error.as_ref().map(|error| error.detail.clone());
+                let path = path(job).map(str::to_owned);
+                path.or_else(why).or_else(|| screens::kept(job))
             }
             (None, None) => None,
         };
@@ -55,7 +56,7 @@ fn table(jobs: &[Shown]) -> Table {
             shown.hive.name.clone(),
             state.to_owned(),
             shown.what.clone(),
-            came_to.unwrap_or("-").to_owned(),
+            came_to.unwrap_or_else(|| "-".to_owned()),
         ]);
     }
     table
