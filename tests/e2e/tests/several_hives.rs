@@ -5,7 +5,7 @@
     reason = "a failed unwrap is a failed test with its line"
 )]
 
-use std::{fs, net::TcpListener, path::Path, time::Duration};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use e2e::{End, FILE, Finished, MODEL, Machine, Running, quantised, slowly, transcript};
 use fake_hub::FakeHub;
@@ -200,6 +200,32 @@ async fn one_ctrl_c_cancels_on_every_hive() {
         .wait_for_all_connections_closed(LIMIT)
         .await
         .unwrap();
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn a_hive_on_the_way_keeps_no_other_waiting_and_gets_nothing_after_ctrl_c() {
+    let fleet = Fleet::start().await;
+    fleet.add_unchecked("slow", "ssh://slow").await;
+    let home = fleet.laptop.home();
+    let bin = home.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let ssh = bin.join("ssh");
+    fs::write(&ssh, "#!/bin/sh\nexec sleep 60\n").unwrap();
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    let download = ["--hive", "slow", "--hive", "gpu1", "pull", MODEL];
+    let mut keeper = fleet.laptop.keeper(download);
+    keeper
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .env("XDG_RUNTIME_DIR", home);
+    let mut keeper = Running::start(&mut keeper).unwrap();
+    keeper.wait_for_stderr("gpu1: done, 8.0 MB").await.unwrap();
+    keeper.signal(Signal::INT).unwrap();
+    let finished = keeper.finish().await.unwrap();
+    assert_eq!(finished.end, End::Signal(SIGINT), "{finished}");
+    let row = format!("slow  not submitted  download {MODEL}");
+    assert!(finished.stderr.contains(&row), "{finished}");
+    assert!(finished.stdout.starts_with("gpu1\t"), "{finished}");
     fleet.end().await;
 }
 
