@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Pair(Pair),
     /// Show what was done by whom
     Audit(Audit),
+    /// Look at what this hive needs, step by step, with what to do
+    Doctor(Doctor),
     /// Print where the hive's unix socket is; start or stop the hive behind it
     Socket(Socket),
     /// Print the description of the HTTP API (OpenAPI 3.1)
@@ -110,6 +112,17 @@ pub(crate) struct Audit {
     /// How many of the newest lines
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) limit: u32,
+    /// What stdout carries
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+/// The arguments of `hive doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Receive a few seconds of this model's largest file to measure the rate from the Hub, and throw them away
+    #[arg(long, value_name = "ORG/NAME")]
+    pub(crate) model: Option<String>,
     /// What stdout carries
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,

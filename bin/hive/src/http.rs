@@ -8,6 +8,7 @@ mod asker;
 mod audit;
 pub(crate) mod auth;
 mod dashboard;
+mod doctor;
 mod guard;
 mod handshake;
 mod healthz;
@@ -96,6 +97,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(hive::hive))
         .routes(routes!(hub_token::show, hub_token::set, hub_token::forget))
         .routes(routes!(dashboard::events))
+        .routes(routes!(doctor::run))
+        .routes(routes!(doctor::ticks))
         .routes(routes!(session::open, session::end))
         .routes(routes!(healthz::healthz))
         .routes(routes!(readyz::readyz))

@@ -6,8 +6,10 @@
 mod access;
 mod cli;
 mod config;
+mod doctor;
 pub mod exit_code;
 mod facts;
+mod file_system;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod http;

@@ -12,6 +12,7 @@ use job_registry::{JobContext, LeftBytes, RunJob};
 use model_download::ModelDownloads;
 use model_store::RepoId;
 use tokio_util::sync::CancellationToken;
+pub(crate) use words::bytes;
 
 /// The operation kinds this hive runs.
 pub(crate) const KINDS: [&str; 1] = ["model_download"];

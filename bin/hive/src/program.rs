@@ -27,6 +27,7 @@ use crate::{
     access::commands,
     cli::{Cli, Command, Serve},
     config::{Config, Environment, local_state_folder},
+    doctor,
     exit_code::{DONE, Failure},
     http, local_token, logging,
     serve::Hive,
@@ -53,23 +54,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         }
     };
     let environment = |name: &str| env::var_os(name);
-    let outcome = match cli.command {
-        Command::Serve(arguments) => serve(&arguments, &environment),
-        Command::Service(command) => service::run(&command, &environment).map_err(Failure::from),
-        Command::Token(arguments) => {
-            in_state_folder(&environment, |folder| commands::token(folder, arguments))
-        }
-        Command::Pair(arguments) => {
-            in_state_folder(&environment, |folder| commands::pair(folder, arguments))
-        }
-        Command::Audit(arguments) => {
-            in_state_folder(&environment, |folder| commands::audit(folder, &arguments))
-        }
-        Command::Socket(arguments) => socket::run(&arguments, &environment),
-        Command::Openapi => openapi(),
-    };
+    let outcome = dispatch(cli.command, &environment);
     match outcome {
-        Ok(()) => DONE,
+        Ok(code) => code,
         Err(failure) => {
             let mut stderr = io::stderr();
             let _ = writeln!(stderr, "hive: {}", in_one_line(&failure));
@@ -79,6 +66,30 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
             failure.exit_code()
         }
     }
+}
+
+/// Does what the command says, and gives the exit code where that went as it should.
+fn dispatch(command: Command, environment: &Environment) -> Result<u8, Failure> {
+    match command {
+        Command::Doctor(arguments) => {
+            raise_open_files_limit();
+            return doctor::command::run(&arguments, environment);
+        }
+        Command::Serve(arguments) => serve(&arguments, environment)?,
+        Command::Service(command) => service::run(&command, environment)?,
+        Command::Token(arguments) => {
+            in_state_folder(environment, |folder| commands::token(folder, arguments))?;
+        }
+        Command::Pair(arguments) => {
+            in_state_folder(environment, |folder| commands::pair(folder, arguments))?;
+        }
+        Command::Audit(arguments) => {
+            in_state_folder(environment, |folder| commands::audit(folder, &arguments))?;
+        }
+        Command::Socket(arguments) => socket::run(&arguments, environment)?,
+        Command::Openapi => openapi()?,
+    }
+    Ok(DONE)
 }
 
 /// A command about the hive of this user on this machine.

@@ -6,6 +6,7 @@ mod pulse;
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use downloader::Limits;
+use hive_api::StateFolder;
 use jiff::Timestamp;
 use job_registry::{JobRegistry, OpenError, RegistrySettings, WriteObserver};
 use model_provisioner::{HubSetupError, Provisioner, ProvisionerSettings, RateLimiter};
@@ -13,6 +14,7 @@ use model_store::ModelStore;
 pub(crate) use pulse::Pulse;
 use secrecy::SecretString;
 use tokio::{
+    sync::Semaphore,
     task::spawn_blocking,
     time::{Instant, timeout},
 };
@@ -81,17 +83,11 @@ impl Hive {
         let tls = tls(&config, &state, &machine)?;
         let listeners = Listeners::bind(&state, &config.listen)?;
         let environment = config.hub.settings.token.clone();
-        let given = given_token(state.names()).map_err(|source| StartError::HubToken {
-            path: state.names().hub_token(),
-            source,
-        });
-        if let Some(given) = given? {
-            config.hub.settings.token = Some(given);
-        }
+        prefer_given_token(&mut config, state.names())?;
         let facts = Facts {
             listen: listeners.addresses(),
             tls: tls.clone(),
-            ..facts(&config, &state, &machine)
+            ..facts(&config, state.names(), &machine)
         };
         let store = ModelStore::new(&config.store);
         let metrics = Metrics::new();
@@ -130,6 +126,7 @@ impl Hive {
             connections: TaskTracker::new(),
             changes: TaskTracker::new(),
             metrics,
+            doctor: Semaphore::new(1),
             drain: drain.clone(),
         });
         let router = http::router(Arc::clone(&app));
@@ -203,6 +200,30 @@ impl Hive {
     }
 }
 
+/// What a hive of this configuration would work with, where none runs: nothing is opened, sent or written.
+pub(crate) fn unattended(
+    mut config: Config,
+    state: &StateFolder,
+) -> Result<(Facts, Arc<ModelDownloads>), StartError> {
+    prefer_given_token(&mut config, state)?;
+    let machine = machine_name();
+    let store = ModelStore::new(&config.store);
+    let operations = operations(&config, &store, &machine, &Metrics::new())?;
+    Ok((facts(&config, state, &machine), operations.model_downloads))
+}
+
+/// The Hub's token that someone gave this hive counts before that of the environment.
+fn prefer_given_token(config: &mut Config, state: &StateFolder) -> Result<(), StartError> {
+    let given = given_token(state).map_err(|source| StartError::HubToken {
+        path: state.hub_token(),
+        source,
+    })?;
+    if let Some(given) = given {
+        config.hub.settings.token = Some(given);
+    }
+    Ok(())
+}
+
 fn tls(
     config: &Config,
     state: &OwnedStateFolder,
@@ -251,11 +272,11 @@ fn operations(
     })
 }
 
-fn facts(config: &Config, state: &OwnedStateFolder, machine: &str) -> Facts {
+fn facts(config: &Config, state: &StateFolder, machine: &str) -> Facts {
     let token = config.hub.settings.token.as_ref();
     Facts {
         machine: machine.to_owned(),
-        state_path: state.names().path().to_owned(),
+        state_path: state.path().to_owned(),
         store_path: config.store.clone(),
         hub_endpoint: config.hub.shown_endpoint(),
         hub_token_source: token.map(|token| token.source().to_owned()),

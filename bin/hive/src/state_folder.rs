@@ -12,23 +12,11 @@ use std::{
 use files::OpenFileError;
 use hive_api::StateFolder;
 use rustix::{
-    fs::{FlockOperation, flock, statfs},
+    fs::{FlockOperation, flock},
     io::Errno,
 };
 
-/// Magic numbers of network file systems, on which SQLite's log and `flock` cannot be trusted
-/// (linux/magic.h, and the Lustre and GPFS sources): NFS, SMB, CIFS, SMB2, Ceph, AFS, 9p, Lustre, GPFS.
-const NETWORK_FILE_SYSTEMS: [u64; 9] = [
-    0x6969,
-    0x517B,
-    0xFF53_4D42,
-    0xFE53_4D42,
-    0x00C3_6400,
-    0x5346_414F,
-    0x0102_1997,
-    0x0BD0_0BD0,
-    0x4750_4653,
-];
+use crate::file_system::FileSystem;
 
 /// The state folder, held by this process until dropped.
 #[derive(Debug)]
@@ -189,8 +177,7 @@ pub(crate) fn prepare(folder: &StateFolder) -> Result<(), StateFolderError> {
         Err(error) => return Err(unusable(error)),
     }
     check(path, &path.metadata().map_err(unusable)?)?;
-    let file_system = statfs(path).map_err(|error| unusable(error.into()))?;
-    if u64::try_from(file_system.f_type).is_ok_and(|kind| NETWORK_FILE_SYSTEMS.contains(&kind)) {
+    if FileSystem::of(path).map_err(unusable)?.is_network {
         let path = path.to_owned();
         return Err(StateFolderError::NetworkFileSystem { path });
     }

@@ -139,6 +139,14 @@ impl App {
         }
     }
 
+    /// Where the hive of this name or address is, else the one that is meant anyway.
+    pub(crate) fn target_named(&self, name: Option<&str>) -> Result<Target, Failure> {
+        match name {
+            Some(name) => hives::choose(Some(name), &self.config, &self.variable),
+            None => self.target(),
+        }
+    }
+
     /// The way to a hive, which is started where it does not run and keeper can start it.
     pub(crate) async fn connect(&self, target: &Target) -> Result<Hive, Failure> {
         let own = match self.way(target, self.asking())? {

@@ -126,6 +126,17 @@ pub(crate) enum ModelCommand {
     Remove(RemoveArguments),
 }
 
+/// `hive doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct HiveDoctorArguments {
+    /// Its name or address; the one that is used if not given
+    #[arg(value_name = "NAME|URL")]
+    pub(crate) name: Option<String>,
+    /// Have it receive a few seconds of this model's largest file to measure its rate, and throw them away
+    #[arg(long, value_name = "ORG/NAME")]
+    pub(crate) model: Option<String>,
+}
+
 /// Which files of a repository.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SelectionArguments {
@@ -347,6 +358,8 @@ pub(crate) enum HiveCommand {
     Restart,
     /// Say what it is doing
     Status,
+    /// Look at the way to it and at itself, step by step, with what to do
+    Doctor(HiveDoctorArguments),
     /// Give it a token for the Hub, read from standard input
     Login,
     /// Make it forget that token

@@ -61,6 +61,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Ending, Failure> 
         Command::Hive(HiveCommand::Stop) => hive::stop::run(app).await,
         Command::Hive(HiveCommand::Restart) => hive::restart::run(app).await,
         Command::Hive(HiveCommand::Status) => hive::status::run(app).await,
+        Command::Hive(HiveCommand::Doctor(arguments)) => hive::doctor::run(app, &arguments).await,
         Command::Hive(HiveCommand::Login) => hive::login::run(app).await,
         Command::Hive(HiveCommand::Logout) => hive::logout::run(app).await,
         Command::Hive(HiveCommand::Whoami) => hive::whoami::run(app).await,

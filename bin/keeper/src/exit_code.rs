@@ -118,6 +118,7 @@ pub(crate) fn of_problem(problem: &Problem) -> u8 {
         ProblemCode::WrongState
         | ProblemCode::ModelInUse
         | ProblemCode::NameTaken
+        | ProblemCode::DoctorRunning
         | ProblemCode::PairingUnavailable
         | ProblemCode::IdempotencyKeyReuse => REFUSED,
         ProblemCode::RequestTimeout

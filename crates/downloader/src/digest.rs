@@ -1,9 +1,16 @@
 //! What the bytes of a file must hash to, and the running computation of it.
 
-use std::fmt;
+use std::{
+    fmt,
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
+
+/// What is hashed at a time to find the rate: more than any cache would flatter.
+const RATE_CHUNK_BYTES: usize = 1 << 20;
 
 /// The pinned hash of a file.
 ///
@@ -82,6 +89,21 @@ impl Hasher {
             Self::GitBlobSha1(hasher) => Digest::GitBlobSha1(hasher.finalize().into()),
         }
     }
+}
+
+/// Bytes a second of sha256 on one core, as a download computes it, over about `within`. Blocks for that long.
+pub fn sha256_rate(within: Duration) -> u64 {
+    let chunk = vec![0x5a; RATE_CHUNK_BYTES];
+    let mut hasher = Hasher::new(Digest::Sha256([0; 32]), 0);
+    let began = Instant::now();
+    let mut bytes: u128 = 0;
+    while began.elapsed() < within || bytes == 0 {
+        hasher.update(&chunk);
+        bytes += RATE_CHUNK_BYTES as u128;
+    }
+    let nanoseconds = began.elapsed().as_nanos().max(1);
+    black_box(hasher.finish());
+    u64::try_from(bytes * 1_000_000_000 / nanoseconds).unwrap_or(u64::MAX)
 }
 
 fn bytes_of_hex<const N: usize>(text: &str) -> Option<[u8; N]> {

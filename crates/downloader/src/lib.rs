@@ -30,7 +30,7 @@ mod writer;
 
 pub use boot::BootId;
 pub use connections::{ConnectionBudget, ConnectionShare};
-pub use digest::{Digest, InvalidDigest};
+pub use digest::{Digest, InvalidDigest, sha256_rate};
 pub use download::{DownloadSpec, OnEnd, download};
 pub use error::{DownloadError, Unfinished};
 pub use limits::Limits;

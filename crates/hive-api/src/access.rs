@@ -72,6 +72,9 @@ pub struct Caller {
     pub name: String,
     /// How far it reaches.
     pub scope: OpenScope,
+    /// When the token ends, or null where it has no end; told by `GET /v1/hive`.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// The body of `POST /v1/tokens`.

@@ -6,6 +6,7 @@
 
 mod access;
 mod dashboard;
+mod doctor;
 mod event;
 mod fingerprint;
 mod hive_info;
@@ -27,6 +28,9 @@ pub use access::{
     ParseScopeError, Scope, TokenInfo, TokenList,
 };
 pub use dashboard::{HiveHeartbeat, JobsSnapshot};
+pub use doctor::{
+    Diagnosis, DoctorSummary, Finding, FindingLevel, MeasuredRates, RunDoctor, StreamTick,
+};
 pub use event::{Event, Heartbeat, LogEvent, LogLevel, PhaseEvent, Snapshot, StateEvent};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use hive_info::{HiveInfo, HiveTls, Ready};

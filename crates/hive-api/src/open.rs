@@ -13,8 +13,8 @@ use utoipa::{
 };
 
 use crate::{
-    Access, JobResult, JobState, LimitedBy, LogLevel, ModelState, Operation, Phase, Priority,
-    ProblemCode, Scope,
+    Access, FindingLevel, JobResult, JobState, LimitedBy, LogLevel, ModelState, Operation, Phase,
+    Priority, ProblemCode, Scope,
 };
 
 /// A wire value of a set that grows: `T` when this build knows it, the raw value when it does not.
@@ -48,6 +48,7 @@ impl<T, Raw> From<T> for Open<T, Raw> {
 
 // utoipa's derive takes a type with parameters apart and passes its own schema over; a name without any stands for it.
 pub(crate) type OpenAccess = Open<Access>;
+pub(crate) type OpenFindingLevel = Open<FindingLevel>;
 pub(crate) type OpenJobResult = Open<JobResult, Value>;
 pub(crate) type OpenJobState = Open<JobState>;
 pub(crate) type OpenLimitedBy = Open<LimitedBy>;

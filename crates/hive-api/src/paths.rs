@@ -14,6 +14,10 @@ pub const HIVE: &str = "/v1/hive";
 pub const EVENTS: &str = "/v1/events";
 /// `GET` tells as whom the Hub is asked, `PUT` takes a token for it, `DELETE` forgets it.
 pub const HUB_TOKEN: &str = "/v1/hub-token";
+/// `POST` has the hive look at itself and what it works with.
+pub const DOCTOR: &str = "/v1/doctor";
+/// `GET` is a short event stream that shows whether something on the way holds events back.
+pub const DOCTOR_STREAM: &str = "/v1/doctor/stream";
 /// `POST` opens a browser's session, `DELETE` ends it.
 pub const SESSION: &str = "/v1/session";
 /// `POST` makes a token, `GET` lists them.

@@ -170,6 +170,8 @@ problem_codes! {
     NameTaken = "name_taken", 409, false, "Name taken";
     /// The hive cannot be reached in a way over which it pairs.
     PairingUnavailable = "pairing_unavailable", 409, false, "Pairing unavailable";
+    /// The hive looks at itself for someone else already.
+    DoctorRunning = "doctor_running", 409, true, "Doctor running";
     /// The body is larger than the limit.
     PayloadTooLarge = "payload_too_large", 413, false, "Payload too large";
     /// The address of the request is longer than the limit.

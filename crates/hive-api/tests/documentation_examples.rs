@@ -5,9 +5,10 @@
 )]
 
 use hive_api::{
-    AuditPage, ChangeJob, CreatePairCode, CreateToken, Event, Heartbeat, HiveInfo, Job, JobId,
-    JobList, JobState, LogEvent, ModelList, NewToken, Open, Operation, Pair, PairCode, PhaseEvent,
-    Plan, Problem, ProblemCode, Progress, RemovedModel, Snapshot, StateEvent, SubmitJob, TokenList,
+    AuditPage, ChangeJob, CreatePairCode, CreateToken, Diagnosis, Event, Heartbeat, HiveInfo, Job,
+    JobId, JobList, JobState, LogEvent, ModelList, NewToken, Open, Operation, Pair, PairCode,
+    PhaseEvent, Plan, Problem, ProblemCode, Progress, RemovedModel, RunDoctor, Snapshot,
+    StateEvent, StreamTick, SubmitJob, TokenList,
 };
 use serde_json::Value;
 
@@ -58,6 +59,9 @@ examples! {
     create_pair_code: CreatePairCode = "create_pair_code";
     pair_code: PairCode = "pair_code";
     pair: Pair = "pair";
+    run_doctor: RunDoctor = "run_doctor";
+    diagnosis: Diagnosis = "diagnosis";
+    event_tick: StreamTick = "event_tick";
     audit_page: AuditPage = "audit_page";
     event_snapshot: Snapshot = "event_snapshot";
     event_state: StateEvent = "event_state";

@@ -1,11 +1,14 @@
 //! The requests that have one answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hive_api::{
-    AuditPage, ChangeJob, CreatePairCode, CreateToken, HiveInfo, HubAccount, Job, JobId, JobList,
-    ModelList, NewToken, Pair, PairCode, Plan, RemovedModel, SetHubToken, SubmitJob, TokenInfo,
-    TokenList, paths,
+    AuditPage, ChangeJob, CreatePairCode, CreateToken, Diagnosis, HiveInfo, HubAccount, Job, JobId,
+    JobList, ModelList, NewToken, Pair, PairCode, Plan, RemovedModel, RunDoctor, SetHubToken,
+    SubmitJob, TokenInfo, TokenList, paths,
 };
 use http::{HeaderValue, Method, header::AUTHORIZATION};
 use reqwest::RequestBuilder;
@@ -13,12 +16,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use crate::{ClientError, Endpoint, answer};
+use crate::{ClientError, Contact, Endpoint, answer};
 
 /// The limit of an ordinary answer.
 const LIMIT: Duration = Duration::from_secs(30);
 /// The limit of what a hive asks the Hub for; it gives its own look-ups 30 s.
 const HUB_LIMIT: Duration = Duration::from_mins(1);
+/// The limit of a hive's look at itself: each of its own limits, one after the other.
+const DOCTOR_LIMIT: Duration = Duration::from_mins(2);
 /// Jobs of one page; the most that a hive gives.
 const PAGE: u32 = 1_000;
 /// More jobs are not listed: a hive keeps 10,000, and one that never stops giving pages is none.
@@ -210,6 +215,12 @@ impl HiveClient {
         self.get(paths::HIVE, &[]).await
     }
 
+    /// Has the hive look at itself and what it works with; it takes some seconds for that.
+    pub async fn doctor(&self, what: &RunDoctor) -> Result<Diagnosis, ClientError> {
+        let request = self.request(Method::POST, self.route(paths::DOCTOR, &[]));
+        self.answer(request.json(what), DOCTOR_LIMIT).await
+    }
+
     /// As whom the hive asks the Hub; it asks the Hub for that.
     pub async fn hub_account(&self) -> Result<HubAccount, ClientError> {
         let request = self.request(Method::GET, self.route(paths::HUB_TOKEN, &[]));
@@ -274,11 +285,17 @@ impl HiveClient {
 
     /// Whether a hive answers at all.
     pub async fn health(&self) -> Result<(), ClientError> {
+        self.contact().await.map(drop)
+    }
+
+    /// Whether a hive answers at all, and what its answer tells about the way there.
+    pub async fn contact(&self) -> Result<Contact, ClientError> {
         let request = self.request(Method::GET, self.route(paths::HEALTHZ, &[]));
+        let asked = Instant::now();
         let response = self.send(request, HEALTH_LIMIT).await?;
         let status = response.status();
         if status.is_success() {
-            return Ok(());
+            return Ok(Contact::of(&response, asked.elapsed()));
         }
         let body = answer::read_body(&self.inner.hive, HEALTH_LIMIT, response).await?;
         Err(answer::refusal(&self.inner.hive, status, &body))

@@ -98,6 +98,7 @@ impl Endpoint {
             .no_proxy()
             .redirect(redirect::Policy::none())
             .referer(false)
+            .tls_info(true)
             .connect_timeout(CONNECT_LIMIT)
             .read_timeout(READ_LIMIT);
         let builder = match self {

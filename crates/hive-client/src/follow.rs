@@ -6,12 +6,14 @@
 
 mod backoff;
 mod connection;
+mod stream_check;
 mod transport;
 
 use std::{fmt, pin::Pin, time::Duration};
 
 use futures_util::{Stream, stream};
-use hive_api::{Event, Job, JobId, JobState, Open};
+use hive_api::{Event, Job, JobId, JobState, Open, paths};
+pub use stream_check::StreamCheck;
 use tokio::time::Instant;
 
 use self::{
@@ -191,7 +193,8 @@ impl Follower {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             missing => {
-                let opened = Connection::open(&self.client, self.job_id, self.last_event_id)?;
+                let path = paths::job_events(self.job_id);
+                let opened = Connection::open(&self.client, &path, self.last_event_id)?;
                 missing.insert(opened)
             }
         };

@@ -7,6 +7,7 @@
 mod answer;
 mod certificate;
 mod client;
+mod contact;
 mod endpoint;
 mod error;
 mod follow;
@@ -17,7 +18,8 @@ mod submit;
 
 pub use certificate::{CertificateProblem, Trust};
 pub use client::{CancelJob, HiveClient, JobFilter};
+pub use contact::{Contact, ShownCertificate};
 pub use endpoint::{Endpoint, HttpEndpoint};
 pub use error::ClientError;
-pub use follow::{ConnectionLoss, Followed, FollowedStream};
+pub use follow::{ConnectionLoss, Followed, FollowedStream, StreamCheck};
 pub use submit::IdempotencyKey;

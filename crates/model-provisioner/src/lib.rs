@@ -26,6 +26,8 @@ pub use event::{
 pub use hub::{Denial, HubErrorKind, HubLimits, HubSettings, HubSetupError, Missing, Proxies};
 pub use model_store::{Commit, RepoId, RepoKind};
 pub use plan::{Access, Choice, LeftOut, Plan, PlannedFile};
-pub use provisioner::{DownloadRequest, Provisioner, ProvisionerSettings, PublishedModel};
+pub use provisioner::{
+    DownloadRequest, Provisioner, ProvisionerSettings, PublishedModel, ReceivedSample,
+};
 pub use reference::{DEFAULT_REVISION, ModelReference, ReferenceError};
 pub use selection::{GlobError, StoredQuantisation, check_globs, quantisation_groups};

@@ -5,6 +5,7 @@ mod events;
 mod failure;
 mod fetch;
 mod landing;
+mod measure;
 mod offline;
 mod origin;
 mod patience;
@@ -18,6 +19,8 @@ mod transfer;
 mod transfers;
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
+
+pub use measure::ReceivedSample;
 
 use downloader::{BootId, ConnectionBudget, Limits, RateLimiter};
 use model_store::{Commit, ModelStore, RepoId, StoreError};

@@ -66,6 +66,11 @@ impl ModelStore {
         }
     }
 
+    /// Whether symbolic links can be made in the store, which must be there.
+    pub fn check_links(&self) -> Result<(), StoreError> {
+        Folder::root(&self.root)?.check_links()
+    }
+
     /// Bytes that this process may still write to the store's disk (`statvfs(3)`, `f_bavail`). A root that does not
     /// exist yet is taken to come into being on the disk of its nearest ancestor that does.
     pub fn free_bytes(&self) -> Result<u64, StoreError> {

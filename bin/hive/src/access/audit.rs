@@ -193,6 +193,7 @@ mod tests {
             caller: Caller {
                 name: "laptop".to_owned(),
                 scope: Open::Known(Scope::Operate),
+                expires_at: None,
             },
             from: "unix".to_owned(),
             what: "job.submit",

@@ -247,7 +247,7 @@ fn audit_row(entry: &AuditEntry) -> [String; 6] {
 }
 
 /// Asks the hive of this state folder; `None` where none runs.
-fn ask<T>(
+pub(crate) fn ask<T>(
     folder: &StateFolder,
     question: impl AsyncFnOnce(HiveClient) -> Result<T, ClientError>,
 ) -> Result<Option<T>, Failure> {
@@ -280,6 +280,7 @@ fn alone<T>(
         caller: hive_api::Caller {
             name: LOCAL.to_owned(),
             scope: hive_api::Scope::Admin.into(),
+            expires_at: None,
         },
         from: "command".to_owned(),
         what,

@@ -77,6 +77,11 @@ impl TokenEnd {
         }
     }
 
+    /// When it ends by itself, `None` for never.
+    pub(crate) const fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
     /// Whether the token has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.revoked.is_cancelled() || self.has_expired()

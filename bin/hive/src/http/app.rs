@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hive_api::{Job, JobState, StateFolder};
 use job_registry::{JobFilter, JobRegistry, ListError, RegistryError};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{auth::Doorkeeper, host::AllowedHosts, seats::Seats};
@@ -34,6 +35,8 @@ pub(crate) struct App {
     /// Changes that are under way, each with its line in the audit log: they outlive their requests.
     pub(crate) changes: TaskTracker,
     pub(crate) metrics: Metrics,
+    /// The one look at itself at a time.
+    pub(crate) doctor: Semaphore,
     /// Fires when the hive begins to stop: streams end, waits answer.
     pub(crate) drain: CancellationToken,
 }

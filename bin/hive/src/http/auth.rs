@@ -44,6 +44,7 @@ impl Caller {
         hive_api::Caller {
             name: self.name.clone(),
             scope: Open::Known(self.scope),
+            expires_at: None,
         }
     }
 }

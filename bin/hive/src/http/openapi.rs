@@ -9,7 +9,7 @@ mod strict;
 use axum::response::IntoResponse;
 use hive_api::{
     Heartbeat, HiveHeartbeat, JobsSnapshot, LogEvent, PhaseEvent, Problem, ProblemCode, Progress,
-    Scope, Snapshot, StateEvent, paths,
+    Scope, Snapshot, StateEvent, StreamTick, paths,
 };
 use http::{Method, Uri, header};
 use utoipa::{
@@ -56,7 +56,8 @@ const OF_EVERY_READER: [ProblemCode; 2] = [ProblemCode::InvalidRequest, ProblemC
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     components(schemas(
-        Heartbeat, HiveHeartbeat, JobsSnapshot, LogEvent, PhaseEvent, Problem, Progress, Snapshot, StateEvent
+        Heartbeat, HiveHeartbeat, JobsSnapshot, LogEvent, PhaseEvent, Problem, Progress, Snapshot, StateEvent,
+        StreamTick
     )),
     security(("bearer" = []), ("session" = [])),
     tags(

@@ -19,7 +19,7 @@ const OPERATE: Least = Least::Scope(Scope::Operate);
 const ADMIN: Least = Least::Scope(Scope::Admin);
 
 /// Every method of every route.
-const TABLE: [(Method, &str, Least); 28] = [
+const TABLE: [(Method, &str, Least); 30] = [
     (Method::GET, paths::HEALTHZ, ANYONE),
     (Method::POST, paths::PAIR, ANYONE),
     (Method::GET, paths::READYZ, READ),
@@ -27,6 +27,7 @@ const TABLE: [(Method, &str, Least); 28] = [
     (Method::GET, paths::OPENAPI, READ),
     (Method::GET, paths::HIVE, READ),
     (Method::GET, paths::EVENTS, READ),
+    (Method::GET, paths::DOCTOR_STREAM, READ),
     (Method::POST, paths::SESSION, READ),
     (Method::DELETE, paths::SESSION, READ),
     (Method::GET, paths::MODELS, READ),
@@ -39,6 +40,7 @@ const TABLE: [(Method, &str, Least); 28] = [
     (Method::PATCH, "/v1/jobs/{id}", OPERATE),
     (Method::POST, "/v1/jobs/{id}/pause", OPERATE),
     (Method::POST, "/v1/jobs/{id}/resume", OPERATE),
+    (Method::POST, paths::DOCTOR, OPERATE),
     (Method::GET, paths::HUB_TOKEN, READ),
     (Method::PUT, paths::HUB_TOKEN, OPERATE),
     (Method::DELETE, paths::HUB_TOKEN, OPERATE),

@@ -16,6 +16,7 @@ use axum::{
 };
 use hive_api::{Problem, ProblemCode, paths};
 use http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::{
@@ -77,6 +78,15 @@ impl Admission {
                 () = end.early.cancelled() => {}
                 () = end.token.over() => {}
             },
+        }
+    }
+
+    /// When the token behind it ends by itself, `None` for never.
+    pub(super) const fn expires_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Socket => None,
+            Self::Token(end) => end.expires_at(),
+            Self::Session(end) => end.token.expires_at(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
 
 /// Bytes in decimal units with one decimal place, as disks and networks are sold: `6.9 GB`.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     if bytes < 1000 {
         return format!("{bytes} B");
     }

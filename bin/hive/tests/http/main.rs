@@ -11,6 +11,7 @@ mod audit;
 mod bodies;
 mod connections;
 mod dashboard;
+mod doctor;
 mod doors;
 mod download;
 mod events;

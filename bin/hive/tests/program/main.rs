@@ -6,6 +6,7 @@
 
 mod access;
 mod description;
+mod doctor;
 mod log;
 mod open_files;
 mod service;

@@ -1,6 +1,7 @@
 //! Hives: which there are, starting, stopping and looking at the one that is meant, and the Hub account of each.
 
 pub(super) mod add;
+pub(super) mod doctor;
 pub(super) mod list;
 pub(super) mod login;
 pub(super) mod logout;

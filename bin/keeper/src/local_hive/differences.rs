@@ -50,6 +50,7 @@ mod tests {
             caller: hive_api::Caller {
                 name: "local".to_owned(),
                 scope: hive_api::Scope::Admin.into(),
+                expires_at: None,
             },
             name: "gpu1".into(),
             version: "0.1.0".into(),

@@ -25,12 +25,23 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn start(hive: &PlayedHive, arguments: &[&str]) -> Self {
+        Self::at(hive.address(), arguments)
+    }
+
+    /// With this hive in its environment.
+    pub(crate) fn at(hive: &str, arguments: &[&str]) -> Self {
+        Self::of(hive, arguments, &[])
+    }
+
+    /// With this hive and these variables in its environment.
+    pub(crate) fn of(hive: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let config = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_keeper"))
             .args(arguments)
             .env_clear()
-            .env("KEEPER_HIVE", hive.address())
+            .env("KEEPER_HIVE", hive)
             .env("KEEPER_TOKEN", "t")
+            .envs(variables.iter().copied())
             .env("KEEPER_CONFIG_DIR", config.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -77,6 +88,23 @@ impl Keeper {
         let read = stdout.read_to_string(&mut text);
         timeout(DEADLINE, read).await.unwrap().unwrap();
         text
+    }
+
+    /// Its stdout up to the line with this in it.
+    pub(crate) async fn stdout_until(&mut self, part: &str) -> String {
+        let mut lines = BufReader::new(self.child.stdout.take().unwrap()).lines();
+        let found = async {
+            let mut text = String::new();
+            while let Some(line) = lines.next_line().await.unwrap() {
+                text.push_str(&line);
+                text.push('\n');
+                if line.contains(part) {
+                    return text;
+                }
+            }
+            panic!("keeper ended without {part:?}: {text}");
+        };
+        timeout(DEADLINE, found).await.unwrap()
     }
 
     /// All of both streams, to their ends.

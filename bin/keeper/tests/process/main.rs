@@ -5,6 +5,7 @@
     reason = "a failed unwrap is a failed test with its line"
 )]
 
+mod doctor;
 mod keeper;
 mod played_hive;
 

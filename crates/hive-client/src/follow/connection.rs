@@ -4,7 +4,7 @@ use std::{error::Error as StdError, io, time::Duration};
 
 use eventsource_client::{Client, ClientBuilder, Error, ReconnectOptions, SSE};
 use futures_util::StreamExt;
-use hive_api::{Event, JobId, paths};
+use hive_api::Event;
 use http::StatusCode;
 
 use super::{
@@ -48,7 +48,7 @@ impl Connection {
     /// Prepares the request, with the position after which events are wanted.
     pub(super) fn open(
         client: &HiveClient,
-        job_id: JobId,
+        path: &str,
         last_event_id: Option<u64>,
     ) -> Result<Self, Stop> {
         let hive = client.inner.hive.clone();
@@ -56,7 +56,7 @@ impl Connection {
             let error = answer::protocol(&client.inner.hive, error.to_string());
             Stop::Fatal(Box::new(error))
         };
-        let url = client.route(&paths::job_events(job_id), &[]);
+        let url = client.route(path, &[]);
         let mut builder = ClientBuilder::for_url(url.as_str())
             .map_err(invalid)?
             .redirect_limit(0)

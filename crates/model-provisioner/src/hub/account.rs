@@ -3,6 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use hf_hub::HFClient;
@@ -138,6 +139,19 @@ impl Hub {
             return Err(HubError::new(kind, address, detail));
         };
         self.who_is(&authorization).await
+    }
+
+    /// How long the Hub takes to answer a stranger, `GET /api/whoami-v2`, within the limit for the headers of an answer.
+    pub(crate) async fn reach(&self) -> Result<Duration, HubError> {
+        let url = self.url(["api", "whoami-v2"].into_iter())?;
+        let asked = Instant::now();
+        let asking = self.ask_as(None, Method::GET, &url, None);
+        let answer = tokio::time::timeout(self.limits().headers, asking).await;
+        let answer = answer.unwrap_or_else(|_| Err(failure::no_headers(&url)))?;
+        if answer.status().is_server_error() {
+            return Err(failure::of_response(&answer, false, Missing::Repository));
+        }
+        Ok(asked.elapsed())
     }
 
     /// `GET /api/whoami-v2` (Hub API), within the limit for the headers of an answer.

@@ -1,5 +1,7 @@
 //! The Hub account that a provisioner asks as.
 
+use std::time::Duration;
+
 use super::{Provisioner, failure};
 use crate::{AccountError, HubSetupError, HubToken};
 
@@ -33,7 +35,14 @@ impl Provisioner {
         account.map_err(failure::of_account)
     }
 
-    fn refuse_offline(&self) -> Result<(), AccountError> {
+    /// Asks the Hub anything, and says how long its answer took; whatever it answers, it is there.
+    pub async fn reach_hub(&self) -> Result<Duration, AccountError> {
+        self.refuse_offline()?;
+        let reached = self.inner.hub.reach().await;
+        reached.map_err(failure::of_account)
+    }
+
+    pub(super) fn refuse_offline(&self) -> Result<(), AccountError> {
         if self.inner.hub.is_offline() {
             return Err(AccountError::Offline);
         }

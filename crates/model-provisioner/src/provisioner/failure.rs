@@ -91,7 +91,7 @@ pub(crate) fn of_download(
 }
 
 /// The Hub's own error travels below the source's.
-fn of_source(error: SourceError, repo: &RepoId, hub: &Hub) -> ProvisionError {
+pub(crate) fn of_source(error: SourceError, repo: &RepoId, hub: &Hub) -> ProvisionError {
     let kind = error.kind;
     let below = error.source.map(<dyn Error + Send + Sync>::downcast);
     match below {

@@ -34,9 +34,22 @@ impl Inner {
         request: &DownloadRequest,
     ) -> Result<Plan, ProvisionError> {
         let deadline = Instant::now() + self.hub.limits().tree;
+        let mut planned = self.plan_until(request, deadline).await?;
+        let asking = self.access(&planned);
+        planned.plan.access = tokio::time::timeout_at(deadline, asking)
+            .await
+            .unwrap_or(Access::Unchecked);
+        Ok(planned.plan)
+    }
+
+    /// Resolves and plans for a person who waits for it: without a network it says so at once.
+    pub(crate) async fn plan_until(
+        &self,
+        request: &DownloadRequest,
+        deadline: Instant,
+    ) -> Result<Planned, ProvisionError> {
         let repo = request.model.repo();
         let nobody = Events::none();
-        // A person waits for it: without a network it says so at once.
         let question = Question {
             deadline: Some(deadline),
             network_patience: Duration::ZERO,
@@ -46,12 +59,7 @@ impl Inner {
             .ask(|| self.hub.pin(repo, request.model.revision()))
             .await
             .map_err(|error| failure::of_hub(error, repo, &self.hub))?;
-        let mut planned = self.list(request, pinned, &question).await?;
-        let asking = self.access(&planned);
-        planned.plan.access = tokio::time::timeout_at(deadline, asking)
-            .await
-            .unwrap_or(Access::Unchecked);
-        Ok(planned.plan)
+        self.list(request, pinned, &question).await
     }
 
     /// Resolves and plans for a download.

@@ -88,6 +88,8 @@ refusals! {
     OfDoor = [Forbidden];
     /// Of an event stream.
     OfStream = [TooManyStreams];
+    /// Of what a hive does for one at a time.
+    OfDoctor = [DoctorRunning];
     /// Of a route that reads the store.
     OfStore = [StoreUnavailable];
     /// Of a model that is being worked on.

@@ -1,0 +1,276 @@
+//! The way to a hive behind an address: its name, its port, what it shows there, its clock, and whether streams pass.
+
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use hive_api::Finding;
+use hive_client::{ClientError, Contact, HttpEndpoint, StreamCheck, Trust};
+use jiff::{SignedDuration, Timestamp};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+use url::{Host, Url};
+
+use super::{days_until, is_missing, sheet::Sheet, too_old};
+use crate::{exit_code, failure::Failure, hives::Hive, ui::format};
+
+/// A resolver that takes longer does not answer.
+const LOOK_UP_LIMIT: Duration = Duration::from_secs(5);
+/// Of all addresses together.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// A name with more addresses is not tried further.
+const MOST_ADDRESSES: usize = 8;
+/// Clocks that are further apart end tokens early or late, and make logs hard to compare.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(30);
+/// Dates of answers have whole seconds.
+const CLOCKS_TOGETHER: SignedDuration = SignedDuration::from_secs(2);
+/// A certificate that ends sooner is to be renewed.
+const FEW_DAYS: i64 = 14;
+
+/// Whether the name leads somewhere and somebody listens there.
+pub(super) async fn is_open(url: &Url, sheet: &mut Sheet<'_>) -> bool {
+    let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
+        return true;
+    };
+    let addresses = match host {
+        Host::Ipv4(address) => vec![SocketAddr::from((address, port))],
+        Host::Ipv6(address) => vec![SocketAddr::from((address, port))],
+        Host::Domain(name) => match look_up(name, port, sheet).await {
+            Some(addresses) => addresses,
+            None => return false,
+        },
+    };
+    let began = Instant::now();
+    match timeout(CONNECT_LIMIT, connect(&addresses)).await {
+        Ok(Ok(())) => {
+            let took = format::duration(began.elapsed());
+            sheet.tell(Finding::ok("port", format!("{port} open, {took}")));
+            true
+        }
+        Ok(Err(error)) => {
+            closed(port, &error.to_string(), sheet);
+            false
+        }
+        Err(_) => {
+            let limit = CONNECT_LIMIT.as_secs();
+            closed(port, &format!("no answer within {limit} s"), sheet);
+            false
+        }
+    }
+}
+
+async fn look_up(name: &str, port: u16, sheet: &mut Sheet<'_>) -> Option<Vec<SocketAddr>> {
+    let began = Instant::now();
+    let found = timeout(LOOK_UP_LIMIT, lookup_host((name, port))).await;
+    let why = match found {
+        Ok(Ok(found)) => {
+            let addresses: Vec<SocketAddr> = found.take(MOST_ADDRESSES).collect();
+            if let Some(first) = addresses.first() {
+                let took = format::duration(began.elapsed());
+                let more = match addresses.len() {
+                    1 => String::new(),
+                    many => format!(" and {} more", many - 1),
+                };
+                let ip = first.ip();
+                sheet.tell(Finding::ok("name", format!("{name} is {ip}{more}, {took}")));
+                return Some(addresses);
+            }
+            "it has no address".to_owned()
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", LOOK_UP_LIMIT.as_secs()),
+    };
+    let next =
+        "check the spelling, the DNS and /etc/hosts of this machine (docs/OPERATIONS.md#name)";
+    let finding = Finding::fail("name", format!("{name} is not found: {why}"), next);
+    sheet.tell_with(finding, exit_code::UNREACHABLE);
+    None
+}
+
+async fn connect(addresses: &[SocketAddr]) -> io::Result<()> {
+    TcpStream::connect(addresses).await.map(drop)
+}
+
+fn closed(port: u16, why: &str, sheet: &mut Sheet<'_>) {
+    let next = "check there that hive serve listens on it (--listen), and the firewall on the way \
+                (docs/OPERATIONS.md#port)";
+    let finding = Finding::fail("port", format!("{port} is closed: {why}"), next);
+    sheet.tell_with(finding, exit_code::UNREACHABLE);
+}
+
+/// Whether what answers there is the hive that is meant, and what time it is there.
+pub(super) async fn contact(hive: &Hive, endpoint: &HttpEndpoint, sheet: &mut Sheet<'_>) -> bool {
+    match hive.client.contact().await {
+        Ok(contact) => {
+            sheet.tell(tls(endpoint, &contact, Timestamp::now()));
+            sheet.tell(clock(&contact));
+            true
+        }
+        Err(error) => {
+            let failure = Failure::of_client(hive, &error);
+            let check = match error {
+                ClientError::AnotherCertificate { .. }
+                | ClientError::UntrustedCertificate { .. }
+                | ClientError::NotTls { .. } => "tls",
+                _ => "answer",
+            };
+            sheet.failed(check, &failure);
+            false
+        }
+    }
+}
+
+fn tls(endpoint: &HttpEndpoint, contact: &Contact, now: Timestamp) -> Finding {
+    let is_here = match endpoint.url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    if endpoint.url.scheme() == "http" {
+        let next = "hive serve --tls-self-signed there, then hive pair (docs/OPERATIONS.md#tls)";
+        return if is_here {
+            Finding::ok("tls", "none, and nothing leaves this machine")
+        } else {
+            Finding::warn("tls", "none: everyone on the way can read the token", next)
+        };
+    }
+    let matches = match &endpoint.trust {
+        Trust::Pin(_) => "certificate matches the pin".to_owned(),
+        Trust::CaFile(file) => format!("certificate signed by {}", file.display()),
+        Trust::SystemRoots => "certificate signed by an authority of the system".to_owned(),
+    };
+    let end = contact
+        .certificate
+        .as_ref()
+        .and_then(|shown| shown.not_after);
+    let Some(days) = end.map(|end| days_until(end, now)) else {
+        return Finding::ok("tls", matches);
+    };
+    let found = format!("{matches}, {days} days left");
+    // With a pin the dates of a certificate do not count.
+    if days < FEW_DAYS && !matches!(endpoint.trust, Trust::Pin(_)) {
+        let next = "renew it there and reload the hive, or the proxy before it (docs/OPERATIONS.md#rotate)";
+        return Finding::warn("tls", found, next);
+    }
+    Finding::ok("tls", found)
+}
+
+fn clock(contact: &Contact) -> Finding {
+    let Some(ahead) = contact.clock_ahead else {
+        let next = "have the proxy in between pass the header Date on";
+        return Finding::skip("clock", "the answer tells no time", next);
+    };
+    let apart = ahead.abs();
+    if apart < CLOCKS_TOGETHER {
+        return Finding::ok("clock", "less than 2 s apart");
+    }
+    let side = if ahead.is_negative() {
+        "behind"
+    } else {
+        "ahead"
+    };
+    let found = format!("the clock there is {} s {side}", apart.as_secs());
+    if apart >= CLOCKS_APART {
+        let next = "have both machines set their clocks: timedatectl set-ntp true (docs/OPERATIONS.md#clock)";
+        return Finding::warn("clock", found, next);
+    }
+    Finding::ok("clock", found)
+}
+
+/// Whether events come as they are sent.
+pub(super) async fn stream(hive: &Hive, sheet: &mut Sheet<'_>) {
+    match hive.client.check_stream().await {
+        Ok(check) => sheet.tell(passes(&check)),
+        Err(error) if is_missing(&error) => sheet.tell(too_old("stream")),
+        Err(ClientError::TimedOut { limit, .. }) => {
+            let found = format!("not all events came within {} s", limit.as_secs());
+            sheet.tell(held_back(found));
+        }
+        Err(error) => sheet.failed("stream", &Failure::of_client(hive, &error)),
+    }
+}
+
+fn passes(check: &StreamCheck) -> Finding {
+    if check.is_held_back() {
+        let (sent, came) = (check.sent_over.as_secs_f64(), check.came_over.as_secs_f64());
+        let events = check.events;
+        return held_back(format!(
+            "{events} events sent over {sent:.1} s came within {came:.1} s: something on the way holds them back"
+        ));
+    }
+    let late = check.held_back.as_millis();
+    Finding::ok(
+        "stream",
+        format!("events come as they are sent, {late} ms apart at most"),
+    )
+}
+
+fn held_back(found: String) -> Finding {
+    let next = "nginx: proxy_buffering off (docs/OPERATIONS.md#nginx)";
+    Finding::fail("stream", found, next)
+}
+
+#[cfg(test)]
+mod tests {
+    use hive_api::{FindingLevel, Fingerprint};
+    use hive_client::ShownCertificate;
+
+    use super::*;
+
+    fn contact(ahead: i64) -> Contact {
+        Contact {
+            round_trip: Duration::from_millis(2),
+            clock_ahead: Some(SignedDuration::from_secs(ahead)),
+            certificate: Some(ShownCertificate {
+                fingerprint: Fingerprint::of_certificate(b""),
+                not_after: Some("2026-12-01T00:00:00Z".parse().unwrap()),
+            }),
+        }
+    }
+
+    #[test]
+    fn clocks_half_a_minute_apart_are_a_warning_either_way() {
+        assert!(clock(&contact(0)).is(FindingLevel::Ok));
+        assert!(clock(&contact(29)).is(FindingLevel::Ok));
+        for (seconds, side) in [(31, "ahead"), (-31, "behind")] {
+            let finding = clock(&contact(seconds));
+            assert!(finding.is(FindingLevel::Warn), "{finding:?}");
+            assert_eq!(finding.found, format!("the clock there is 31 s {side}"));
+        }
+        let timeless = Contact {
+            clock_ahead: None,
+            ..contact(0)
+        };
+        assert!(clock(&timeless).is(FindingLevel::Skip));
+    }
+
+    #[test]
+    fn a_certificate_that_ends_soon_is_a_warning_unless_it_is_pinned() {
+        let at = |url: &str, trust: Trust| {
+            let endpoint = HttpEndpoint {
+                url: url.parse().unwrap(),
+                token: None,
+                trust,
+            };
+            tls(
+                &endpoint,
+                &contact(0),
+                "2026-11-21T00:00:00Z".parse().unwrap(),
+            )
+        };
+        let pin = Trust::Pin(Fingerprint::of_certificate(b""));
+        let pinned = at("https://gpu1", pin);
+        assert_eq!(
+            pinned,
+            Finding::ok("tls", "certificate matches the pin, 10 days left")
+        );
+        assert!(at("https://gpu1", Trust::SystemRoots).is(FindingLevel::Warn));
+        assert!(at("http://gpu1", Trust::SystemRoots).is(FindingLevel::Warn));
+        assert!(at("http://127.0.0.1", Trust::SystemRoots).is(FindingLevel::Ok));
+    }
+}
