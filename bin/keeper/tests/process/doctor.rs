@@ -199,7 +199,12 @@ async fn an_older_hive_and_a_clock_that_is_wrong_are_warnings() {
     let wrong = async || ([(header::DATE, "Sun, 06 Nov 1994 08:49:37 GMT")], "ok");
     let router = Router::new()
         .route("/healthz", get(wrong))
-        .route("/v1/hive", get(async move || Json(old.clone())));
+        .route("/v1/hive", get(async move || Json(old.clone())))
+        .fallback(async || {
+            let code = hive_api::ProblemCode::NotFound;
+            let problem = hive_api::Problem::new(code, "there is no such route");
+            (StatusCode::NOT_FOUND, Json(problem))
+        });
     let hive = serve(router).await;
     let (code, text) = look(&hive.address, &[]).await;
     // It knows neither of the routes, which is no fault of the way.
