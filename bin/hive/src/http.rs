@@ -11,6 +11,7 @@ mod dashboard;
 mod doctor;
 mod guard;
 mod handshake;
+mod heads;
 mod healthz;
 mod hive;
 pub(crate) mod host;

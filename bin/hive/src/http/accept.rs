@@ -3,6 +3,7 @@
 //! Our own, since axum's leaves half-sent headers open for ever.
 
 use std::{
+    convert::Infallible,
     future::pending,
     io,
     net::SocketAddr,
@@ -29,6 +30,7 @@ use tower::ServiceExt;
 use super::{
     Door, Peer,
     handshake::{self, Greeted},
+    heads::{HeadByHead, Heads},
     peers::Peers,
 };
 use crate::{config::ConnectionLimits, tls::Tls};
@@ -231,12 +233,17 @@ impl Connections {
         let router = self.router;
         let asked = Arc::new(AtomicBool::new(false));
         let mark = Arc::clone(&asked);
+        let heads = Heads::default();
+        let stream = HeadByHead::new(stream, heads.clone());
         let service = service_fn(move |request: http::Request<Incoming>| {
             mark.store(true, Ordering::Relaxed);
+            let framing = heads.understood(request.headers());
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(door);
             request.extensions_mut().insert(peer);
-            router.clone().oneshot(request)
+            request.extensions_mut().insert(framing);
+            let answer = router.clone().oneshot(request);
+            async move { Ok::<_, Infallible>(framing.close_if_last(answer.await?)) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -14,6 +14,7 @@ use super::{
     app::App,
     asker::{Asker, Visit},
     auth::{Denied, Stranger},
+    heads::Framing,
     origin,
     problems::Refusal,
     scopes::{self, Least},
@@ -61,6 +62,11 @@ fn check(app: &App, request: &mut Request, visit: &Visit) -> Result<Option<Admis
         .get::<Door>()
         .copied()
         .unwrap_or(Door::Tcp);
+    if request.extensions().get() == Some(&Framing::Ambiguous) {
+        let detail =
+            "a body has a `Content-Length` or a `Transfer-Encoding`, and this request has both";
+        return Err(Refusal::new(ProblemCode::MalformedHeader, detail).into());
+    }
     let uri_bytes = request.uri().to_string().len();
     if uri_bytes > LONGEST_URI_BYTES {
         let detail = format!("the address of the request is longer than {LONGEST_URI_BYTES} bytes");
