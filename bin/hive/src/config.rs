@@ -31,6 +31,8 @@ use crate::cli::Serve;
 
 /// Jobs that run at once unless told otherwise.
 const DEFAULT_MAX_JOBS: u32 = 4;
+/// Unfinished jobs: nobody has so much to do, and a flood ends there.
+const UNFINISHED_JOBS: usize = 20_000;
 /// Ended jobs that are kept unless told otherwise.
 const DEFAULT_KEEP_JOBS: u32 = 10_000;
 /// How long ended jobs are kept unless told otherwise.
@@ -58,6 +60,8 @@ pub struct Config {
     pub allow_hosts: Vec<String>,
     /// Jobs that run at once.
     pub max_jobs: u32,
+    /// Jobs that have not ended; one more is refused until one of them ends.
+    pub unfinished_jobs: usize,
     /// Ended jobs that are kept.
     pub keep_jobs: u32,
     /// How long an ended job is kept.
@@ -195,6 +199,7 @@ impl Config {
             max_jobs: layers
                 .at_least_one("max_jobs", |layer| layer.max_jobs)?
                 .unwrap_or(DEFAULT_MAX_JOBS),
+            unfinished_jobs: UNFINISHED_JOBS,
             keep_jobs: layers
                 .at_least_one("keep_jobs", |layer| layer.keep_jobs)?
                 .unwrap_or(DEFAULT_KEEP_JOBS),

@@ -97,6 +97,7 @@ impl Hive {
         let writes = metrics.clone();
         let registry = RegistrySettings {
             max_running: config.max_jobs as usize,
+            max_unfinished: config.unfinished_jobs,
             keep_jobs: config.keep_jobs,
             keep_jobs_for: config.keep_jobs_for,
             on_write: WriteObserver::new(move |took| writes.database_write(took)),

@@ -122,6 +122,7 @@ pub(crate) fn of_problem(problem: &Problem) -> u8 {
         | ProblemCode::PairingUnavailable
         | ProblemCode::IdempotencyKeyReuse => REFUSED,
         ProblemCode::RequestTimeout
+        | ProblemCode::QuotaExceeded
         | ProblemCode::TooManyStreams
         | ProblemCode::TooManyFailures
         | ProblemCode::Internal
@@ -225,7 +226,7 @@ mod tests {
     fn a_code_of_a_newer_hive_is_judged_by_its_status() {
         let newer = |status: u16, retryable: bool| {
             let mut problem = Problem::new(ProblemCode::Internal, "it");
-            problem.code = Open::Unknown("quota_exceeded".to_owned());
+            problem.code = Open::Unknown("budget_exceeded".to_owned());
             problem.status = status;
             problem.retryable = retryable;
             of_problem(&problem)

@@ -182,6 +182,8 @@ problem_codes! {
     InvalidRequest = "invalid_request", 422, false, "Invalid request";
     /// The idempotency key was used with another body.
     IdempotencyKeyReuse = "idempotency_key_reuse", 422, false, "Idempotency key reused";
+    /// Too many jobs have not ended.
+    QuotaExceeded = "quota_exceeded", 429, true, "Quota exceeded";
     /// Too many event streams are open.
     TooManyStreams = "too_many_streams", 429, true, "Too many streams";
     /// Too many requests with wrong tokens came from this address.

@@ -65,6 +65,8 @@ pub(crate) enum Inserted {
     Replayed(JobId),
     /// The idempotency key belongs to another submission.
     KeyReused,
+    /// It would be new, and there is no room for a new one.
+    NoRoom,
 }
 
 impl Database {

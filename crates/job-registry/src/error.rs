@@ -75,6 +75,12 @@ pub enum SubmitError {
     /// The idempotency key came before, with another body.
     #[error("the idempotency key was used with another body")]
     KeyReused,
+    /// So many jobs have not ended that one more is not taken. The same may succeed when one of them has.
+    #[error("{unfinished} jobs have not ended, and no more are taken")]
+    TooMany {
+        /// How many there are.
+        unfinished: usize,
+    },
     /// The registry could not record it.
     #[error(transparent)]
     Registry(#[from] RegistryError),

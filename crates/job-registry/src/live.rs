@@ -261,6 +261,12 @@ impl LiveJobs {
         jobs.get(&id).cloned()
     }
 
+    /// How many jobs have not ended.
+    pub(crate) fn len(&self) -> usize {
+        let jobs = self.jobs.read().unwrap_or_else(PoisonError::into_inner);
+        jobs.len()
+    }
+
     /// Every unfinished job.
     pub(crate) fn all(&self) -> Vec<Arc<LiveJob>> {
         let jobs = self.jobs.read().unwrap_or_else(PoisonError::into_inner);

@@ -177,7 +177,10 @@ impl Scheduler {
         let now = self.now();
         let change = change::submitted(submission, new_id(now), now);
         let database = &self.shared.database;
-        let (job, replayed) = match database.insert(&change, submission, now).await? {
+        let unfinished = self.shared.live.len();
+        let has_room = unfinished < self.shared.settings.max_unfinished;
+        let inserted = database.insert(&change, submission, has_room, now);
+        let (job, replayed) = match inserted.await? {
             Inserted::New(number) => {
                 tell(&change);
                 let wall_clock = self.shared.settings.wall_clock.clone();
@@ -187,6 +190,7 @@ impl Scheduler {
             }
             Inserted::Replayed(id) => (self.replayed(id).await?, true),
             Inserted::KeyReused => return Err(SubmitError::KeyReused),
+            Inserted::NoRoom => return Err(SubmitError::TooMany { unfinished }),
         };
         Ok(Submitted { job, replayed })
     }

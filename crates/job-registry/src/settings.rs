@@ -96,6 +96,8 @@ pub struct RegistrySettings {
     pub database: PathBuf,
     /// Jobs that run at once, at least one.
     pub max_running: usize,
+    /// Jobs that have not ended; one more is refused until one of them ends.
+    pub max_unfinished: usize,
     /// Time between two heartbeats of a watch.
     pub heartbeat: Duration,
     /// Log lines that are kept of each job; state, phase and last events are always kept.
@@ -113,11 +115,13 @@ pub struct RegistrySettings {
 }
 
 impl RegistrySettings {
-    /// Four slots, a heartbeat every five seconds, a thousand log lines a job, ten thousand ended jobs for a week.
+    /// Four slots, twenty thousand unfinished jobs, a heartbeat every five seconds, a thousand log lines a job, ten thousand
+    /// ended jobs for a week.
     pub fn new(database: impl Into<PathBuf>) -> Self {
         Self {
             database: database.into(),
             max_running: 4,
+            max_unfinished: 20_000,
             heartbeat: Duration::from_secs(HEARTBEAT_SECONDS.into()),
             log_lines_kept: 1_000,
             keep_jobs: 10_000,

@@ -4,6 +4,7 @@
     reason = "a failed unwrap is a failed test with its line"
 )]
 
+mod abuse;
 mod access;
 mod answers;
 mod attacks;

@@ -80,7 +80,7 @@ async fn insert(database: &Database) -> Result<Job, RegistryError> {
     let (submission, now) = (submission(), Timestamp::UNIX_EPOCH);
     let id = JobId::new(uuid::Uuid::now_v7());
     let submitted = change::submitted(&submission, id, now);
-    let inserted = database.insert(&submitted, &submission, now).await?;
+    let inserted = database.insert(&submitted, &submission, true, now).await?;
     assert!(matches!(inserted, Inserted::New(_)));
     Ok(submitted.job)
 }

@@ -34,14 +34,15 @@ impl Database {
         Ok(transaction.rollback().await?)
     }
 
-    /// Adds a new job with its first event and its idempotency key, unless the key is known.
+    /// Adds a new job with its first event and its idempotency key, unless the key is known or there is no room.
     pub(crate) async fn insert(
         &self,
         change: &Change,
         submission: &Submission,
+        has_room: bool,
         now: Timestamp,
     ) -> Result<Inserted, RegistryError> {
-        self.observed(self.insert_new(change, submission, now))
+        self.observed(self.insert_new(change, submission, has_room, now))
             .await
     }
 
@@ -49,6 +50,7 @@ impl Database {
         &self,
         change: &Change,
         submission: &Submission,
+        has_room: bool,
         now: Timestamp,
     ) -> Result<Inserted, RegistryError> {
         let request = serde_json::to_string(&submission.request)?;
@@ -60,6 +62,9 @@ impl Database {
                 Some(_) => return Ok(Inserted::KeyReused),
                 None => {}
             }
+        }
+        if !has_room {
+            return Ok(Inserted::NoRoom);
         }
         let next = "UPDATE job_numbers SET last = last + 1 RETURNING last";
         let number: i64 = sqlx::query_scalar(next)

@@ -8,7 +8,7 @@ use std::{
 
 use hive_api::JobState;
 use jiff::Timestamp;
-use job_registry::{OpenError, SubmitError, WallClock};
+use job_registry::{JobFilter, OpenError, SubmitError, WallClock};
 
 use crate::stage::{Stage, file_names, submission, within};
 
@@ -94,6 +94,35 @@ async fn a_key_belongs_to_its_body_and_its_principal() {
 }
 
 #[tokio::test]
+async fn t19_no_more_unfinished_jobs_than_allowed_are_taken_and_a_repeated_submission_is_answered()
+{
+    let stage = Stage::with(|settings| settings.max_unfinished = 2).await;
+    let mut first = submission();
+    first.idempotency_key = Some("key".to_owned());
+    let job = stage.registry.submit(first.clone()).await.unwrap().job;
+    stage.submit().await;
+    let stage = stage.crash().await;
+    let refused = stage.registry.submit(submission()).await;
+    assert!(matches!(
+        refused,
+        Err(SubmitError::TooMany { unfinished: 2 })
+    ));
+    let again = stage.registry.submit(first).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.job.job_id, job.job_id);
+}
+
+#[tokio::test]
+async fn t19_a_job_that_ends_makes_room_for_another() {
+    let mut stage = Stage::with(|settings| settings.max_unfinished = 1).await;
+    let (id, work) = stage.running().await;
+    assert!(stage.registry.submit(submission()).await.is_err());
+    work.succeed();
+    stage.ended(id).await;
+    stage.running().await;
+}
+
+#[tokio::test]
 async fn a_key_is_honoured_across_a_crash_and_for_a_day() {
     let seconds = Arc::new(AtomicI64::new(1_000_000));
     let clock = Arc::clone(&seconds);
@@ -156,4 +185,56 @@ async fn a_newer_or_damaged_database_is_refused_and_left_as_it_is() {
     let opened = job_registry::JobRegistry::open(stage.settings.clone(), run).await;
     assert!(matches!(opened, Err(OpenError::Damaged { .. })));
     assert_eq!(std::fs::read(&stage.settings.database).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn t25_a_database_with_any_bit_turned_is_refused_or_has_its_jobs() {
+    let stage = Stage::with(|settings| settings.max_running = 1).await;
+    for _ in 0..20 {
+        stage.submit().await;
+    }
+    let Stage {
+        registry,
+        starts,
+        settings,
+        folder,
+        ..
+    } = stage;
+    drop(starts);
+    within(registry.shut_down()).await;
+    let sound = std::fs::read(&settings.database).unwrap();
+    let idle: job_registry::RunJob = Arc::new(|context| {
+        Box::pin(async move {
+            context.cancellation().cancelled().await;
+            Err(job_registry::Stopped.into())
+        })
+    });
+    let mut refused = 0;
+    for turn in 0..64 {
+        // Every part of the file, and each bit of a byte; the same ones each time.
+        let at = turn * sound.len() / 64 + turn * 7;
+        let mut bytes = sound.clone();
+        bytes[at % sound.len()] ^= 1 << (turn % 8);
+        for file in file_names(&folder) {
+            std::fs::remove_file(file).unwrap();
+        }
+        std::fs::write(&settings.database, &bytes).unwrap();
+        let opening = job_registry::JobRegistry::open(settings.clone(), Arc::clone(&idle));
+        let Ok(registry) = within(opening).await else {
+            refused += 1;
+            let left = std::fs::read(&settings.database).unwrap();
+            assert_eq!(left.len(), sound.len(), "turn {turn}: it stays");
+            continue;
+        };
+        let all = JobFilter {
+            limit: 1_000,
+            ..JobFilter::default()
+        };
+        // A job that cannot be read any more is said so.
+        if let Ok(page) = within(registry.list(&all)).await {
+            assert_eq!(page.jobs.len(), 20, "turn {turn} at {at}");
+        }
+        within(registry.shut_down()).await;
+    }
+    assert!(refused > 0, "damage is seen");
 }

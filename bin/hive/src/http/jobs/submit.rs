@@ -14,7 +14,7 @@ use job_registry::{Submission, SubmitError};
 use crate::http::{
     app::App,
     asker::{Asker, Did},
-    openapi::refusals::{OfBody, OfKey, OfRegistry},
+    openapi::refusals::{OfBody, OfKey, OfQuota, OfRegistry},
     problems::Refusal,
     query::Query,
     submission,
@@ -61,6 +61,7 @@ const LONGEST_KEY: usize = 255;
         ),
         OfBody,
         OfKey,
+        OfQuota,
         OfRegistry,
     ),
 )]
@@ -134,6 +135,12 @@ fn refusal(error: SubmitError) -> Refusal {
             "this idempotency key came before with another body",
         )
         .with_hint("use a new key for a new job")
+        .into(),
+        SubmitError::TooMany { unfinished } => Problem::new(
+            ProblemCode::QuotaExceeded,
+            format!("this hive has {unfinished} jobs that have not ended, and takes no more"),
+        )
+        .with_hint("cancel some, or wait until some have ended")
         .into(),
         SubmitError::Registry(error) => error.into(),
     }

@@ -84,6 +84,8 @@ refusals! {
     OfState = [WrongState];
     /// Of an idempotency key.
     OfKey = [IdempotencyKeyReuse];
+    /// Of one more job.
+    OfQuota = [QuotaExceeded];
     /// Of what only one of the doors is for.
     OfDoor = [Forbidden];
     /// Of an event stream.
