@@ -195,11 +195,14 @@ pub(crate) fn choose(
     })
 }
 
+/// The variable that has the token of a hive that is in no file; no program that keeper starts is given it.
+pub(crate) const TOKEN_VARIABLE: &str = "KEEPER_TOKEN";
+
 /// The token that the environment has, for a hive that is in no file.
 pub(crate) fn token_of_environment(
     variable: &impl Fn(&str) -> Option<OsString>,
 ) -> Option<SecretString> {
-    let token = variable("KEEPER_TOKEN")?.into_string().ok()?;
+    let token = variable(TOKEN_VARIABLE)?.into_string().ok()?;
     (!token.is_empty()).then(|| SecretString::from(token))
 }
 

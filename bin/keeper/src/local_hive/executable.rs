@@ -10,7 +10,7 @@ use std::{
 
 use tokio::process::Command;
 
-use crate::{exit_code, failure::Failure};
+use crate::{exit_code, failure::Failure, hives::TOKEN_VARIABLE};
 
 /// A program that takes longer to say its version is not ours.
 const VERSION_LIMIT: Duration = Duration::from_secs(5);
@@ -51,6 +51,7 @@ fn candidates(own: Option<&Path>, search_path: Option<&OsStr>) -> Vec<PathBuf> {
 async fn version_of(program: &Path) -> Option<String> {
     let output = Command::new(program)
         .arg("--version")
+        .env_remove(TOKEN_VARIABLE)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)

@@ -10,6 +10,7 @@ use crate::{
     exit_code,
     failure::Failure,
     hive_socket::{self, Order},
+    hives::TOKEN_VARIABLE,
 };
 
 /// Longer than the program gives a hive to start or to drain.
@@ -35,6 +36,7 @@ pub(super) async fn ask(
     let run = async {
         let mut child = Command::new(&program)
             .args(order.arguments())
+            .env_remove(TOKEN_VARIABLE)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

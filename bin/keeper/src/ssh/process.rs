@@ -13,6 +13,7 @@ use super::{
     Asking,
     trouble::{Ended, Trouble},
 };
+use crate::hives::TOKEN_VARIABLE;
 
 /// Of each output this much of its end is kept.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
@@ -30,6 +31,7 @@ pub(super) async fn run(
     let mut command = Command::new(program);
     command
         .args(arguments)
+        .env_remove(TOKEN_VARIABLE)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

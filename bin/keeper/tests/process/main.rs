@@ -6,6 +6,7 @@
 )]
 
 mod doctor;
+mod hostile_hive;
 mod keeper;
 mod played_hive;
 
@@ -13,8 +14,10 @@ use std::os::unix::process::ExitStatusExt;
 
 use hive_api::{Job, JobState};
 use rustix::process::Signal;
+use serde_json::json;
 
 use crate::{
+    hostile_hive::HostileHive,
     keeper::Keeper,
     played_hive::{PlayedHive, job},
 };
@@ -190,4 +193,70 @@ async fn a_job_of_another_is_acted_on_only_when_told_so() {
     let keeper = Keeper::start(&hive, &["job", "cancel", &id, "--force"]);
     hive.asked("DELETE /v1/jobs/").await;
     keeper.ended().await;
+}
+
+/// Every command that shows what a hive said, ended.
+async fn shown_of(hive: &HostileHive) -> Vec<(String, String)> {
+    let mut shown = Vec::new();
+    for command in [
+        &["model", "download", "a/b"][..],
+        &["model", "plan", "a/b"],
+        &["job", "list"],
+        &["job", "show", ID],
+        &["job", "watch", ID],
+        &["job", "logs", ID],
+        &["job", "cancel", ID, "--force"],
+        &["hive", "status"],
+        &["hive", "whoami"],
+    ] {
+        for format in ["human", "json"] {
+            let arguments = [command, &["--color", "never", "--format", format]].concat();
+            let keeper = Keeper::at(&hive.address, &arguments);
+            shown.push(keeper.output().await);
+        }
+    }
+    shown
+}
+
+const ID: &str = "01920f3e-7a7b-7c3d-9a1e-5b2d8e9f3c41";
+
+#[tokio::test]
+async fn t20_no_field_of_a_hostile_hive_reaches_a_terminal_as_more_than_text() {
+    let hive = HostileHive::that_writes("\u{1b}]0;owned\u{7}\u{9b}2J\r\n\u{202e}\u{0}").await;
+    let mut poisoned = 0;
+    for (stdout, stderr) in shown_of(&hive).await {
+        for text in [&stdout, &stderr] {
+            let harmful = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!text.contains(harmful), "{text:?}");
+            assert!(!text.contains("panicked"), "{text}");
+            poisoned += usize::from(text.contains("owned"));
+        }
+    }
+    assert!(poisoned > 8, "what was written is shown {poisoned} times");
+}
+
+#[tokio::test]
+async fn numbers_that_cannot_be_end_no_keeper_by_a_panic() {
+    for number in [
+        json!(u64::MAX),
+        json!(-1),
+        json!(1e308),
+        json!(0),
+        json!("many"),
+    ] {
+        let hive = HostileHive::that_counts(number.clone()).await;
+        for (_, stderr) in shown_of(&hive).await {
+            assert!(!stderr.contains("panicked"), "{number}: {stderr}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_logs_for_ever_is_left_by_ctrl_c() {
+    let hive = HostileHive::that_never_ends().await;
+    let mut keeper = Keeper::at(&hive.address, &["model", "download", "a/b"]);
+    keeper.says("accepted").await;
+    keeper.signal(Signal::INT);
+    keeper.says("may still run").await;
+    assert_eq!(keeper.ended().await.signal(), Some(2));
 }
