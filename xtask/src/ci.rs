@@ -58,6 +58,10 @@ pub(crate) fn run() -> Result<ExitCode> {
         "connections that never finish what they begin",
         cargo().args(["xtask", "bench", "flood", "--quick"]),
     )?;
+    step(
+        "secrets in what the work leaves behind",
+        cargo().args(["xtask", "canary"]),
+    )?;
     step("faults of the machine", cargo().args(["xtask", "faults"]))?;
     step("a hive behind ssh", cargo().args(["xtask", "ssh"]))?;
     step(

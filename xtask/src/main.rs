@@ -7,6 +7,7 @@
 mod api;
 mod bench;
 mod browser;
+mod canary;
 mod chaos;
 mod ci;
 mod crash;
@@ -78,6 +79,8 @@ enum Task {
     Faults,
     /// Show that a hive behind ssh is reached, lost and reached again; needs root
     Ssh,
+    /// Use known secrets in real work, and search for them in everything that it leaves behind, says or shows
+    Canary,
     /// Feed what reads bytes from elsewhere with inputs that a fuzzer makes up
     Fuzz(fuzz::Options),
     /// Measure; figures go to docs/benchmarks.md
@@ -105,6 +108,7 @@ async fn main() -> ExitCode {
         Task::Proxies => proxies::run().await,
         Task::Faults => faults::run().await,
         Task::Ssh => ssh::run().await,
+        Task::Canary => canary::run().await,
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench { what } => bench::run(what).await,
     };

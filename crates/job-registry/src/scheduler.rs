@@ -176,11 +176,10 @@ impl Scheduler {
         }
         let now = self.now();
         let change = change::submitted(submission, new_id(now), now);
-        let database = &self.shared.database;
         let unfinished = self.shared.live.len();
         let has_room = unfinished < self.shared.settings.max_unfinished;
-        let inserted = database.insert(&change, submission, has_room, now);
-        let (job, replayed) = match inserted.await? {
+        let insert = (self.shared.database).insert(&change, submission, has_room, now);
+        let (job, replayed) = match insert.await? {
             Inserted::New(number) => {
                 tell(&change);
                 let wall_clock = self.shared.settings.wall_clock.clone();
