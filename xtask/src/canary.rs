@@ -30,7 +30,7 @@ use crate::{
     programs::{Profile, Programs},
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 const MODEL: &str = "acme/Canary-GGUF";
 const FILE_BYTES: u64 = 3_000_000;
 const HUB_TOKEN: &str = "hf_canaryOfTheHub0123456789";

@@ -113,11 +113,9 @@ impl Harm {
         }
     }
 
-    fn frame(&self, id: usize, name: &str, example: &str) -> Result<Bytes, Infallible> {
+    fn frame(&self, id: usize, name: &str, example: &str) -> Bytes {
         let data = self.done_to(example);
-        Ok(Bytes::from(format!(
-            "event: {name}\nid: {id}\ndata: {data}\n\n"
-        )))
+        Bytes::from(format!("event: {name}\nid: {id}\ndata: {data}\n\n"))
     }
 
     fn stream(self) -> Response {
@@ -145,6 +143,10 @@ impl Harm {
             logs.boxed()
         };
         let content_type = [(header::CONTENT_TYPE, "text/event-stream")];
-        (content_type, Body::from_stream(story.chain(end))).into_response()
+        (
+            content_type,
+            Body::from_stream(story.chain(end).map(Ok::<_, Infallible>)),
+        )
+            .into_response()
     }
 }
