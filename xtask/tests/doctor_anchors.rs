@@ -60,5 +60,8 @@ fn every_place_that_the_programs_name_is_a_heading_of_the_page() {
     }
     assert!(named.contains("nginx"), "{named:?}");
     let missing: Vec<_> = named.difference(&headings).collect();
-    assert!(missing.is_empty(), "{missing:?} of {PAGE} is named and is no heading there");
+    assert!(
+        missing.is_empty(),
+        "{missing:?} of {PAGE} is named and is no heading there"
+    );
 }

@@ -124,16 +124,12 @@ fn open_files(limit: Option<u64>) -> Finding {
 /// As fast as a download hashes what it receives, on one core.
 async fn sha256_rate() -> (Finding, Option<u64>) {
     let measured = spawn_blocking(|| downloader::sha256_rate(Duration::from_millis(300))).await;
-    match measured {
-        Ok(rate) => {
-            let shown = RateLimit::new(Some(rate));
-            (Finding::ok("sha256", shown.to_string()), Some(rate))
-        }
-        Err(_) => {
-            let next = "run it again";
-            (Finding::fail("sha256", "it was not measured", next), None)
-        }
-    }
+    let Ok(rate) = measured else {
+        let next = "run it again";
+        return (Finding::fail("sha256", "it was not measured", next), None);
+    };
+    let shown = RateLimit::new(Some(rate));
+    (Finding::ok("sha256", shown.to_string()), Some(rate))
 }
 
 #[cfg(test)]
@@ -155,7 +151,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_disk_that_does_not_answer_is_not_waited_for() {
-        let (_hold, held) = std::sync::mpsc::channel::<()>();
+        let (_hold, held) = std::sync::mpsc::sync_channel::<()>(0);
         let never = move || {
             let _ = held.recv();
             Finding::ok("store", "")

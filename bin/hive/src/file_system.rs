@@ -42,11 +42,7 @@ impl FileSystem {
     pub(crate) fn of(folder: &Path) -> io::Result<Self> {
         // The field is signed on some machines, and its upper half then says nothing.
         let kind = statfs(folder)?.f_type;
-        #[expect(
-            clippy::cast_sign_loss,
-            clippy::allow_attributes_without_reason,
-            reason = "a magic number is its bits"
-        )]
+        #[expect(clippy::cast_sign_loss, reason = "a magic number is its bits")]
         let kind = kind as u64 & u64::from(u32::MAX);
         let known = KNOWN.iter().find(|(magic, ..)| *magic == kind);
         Ok(known.map_or(

@@ -154,7 +154,7 @@ impl Finding {
         };
         let mut lines = labelled(&format!("{level:<6}{:<11} ", self.title()), &self.found);
         if let Some(next) = &self.next {
-            lines.extend(labelled(&"      Next", next));
+            lines.extend(labelled("      Next", next));
         }
         lines
     }

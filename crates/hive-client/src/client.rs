@@ -1,9 +1,6 @@
 //! The requests that have one answer.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use hive_api::{
     AuditPage, ChangeJob, CreatePairCode, CreateToken, Diagnosis, HiveInfo, HubAccount, Job, JobId,
@@ -14,6 +11,7 @@ use http::{HeaderValue, Method, header::AUTHORIZATION};
 use reqwest::RequestBuilder;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::{ClientError, Contact, Endpoint, answer};

@@ -5,12 +5,15 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hive_api::{Finding, RateLimit};
 use rustix::fs::{Mode, OFlags, fdatasync, open, statvfs};
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
 use uuid::Uuid;
 
 use super::{silent_disk, store::nearest};

@@ -30,7 +30,7 @@ struct Played {
 fn info() -> HiveInfo {
     let text = include_str!("../../../../docs/api/hive_info.json");
     let mut info: HiveInfo = serde_json::from_str(text).unwrap();
-    info.version = env!("CARGO_PKG_VERSION").to_owned();
+    env!("CARGO_PKG_VERSION").clone_into(&mut info.version);
     info.caller.expires_at = None;
     info
 }

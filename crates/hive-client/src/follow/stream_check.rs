@@ -1,9 +1,9 @@
 //! Whether event streams come from a hive as they are sent, or something on the way holds them back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hive_api::{Event, StreamTick, paths};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::connection::{Connection, Stop};
 use crate::{ClientError, HiveClient, answer};
@@ -73,7 +73,7 @@ impl HiveClient {
         };
         let failed = |stop| match stop {
             Stop::Fatal(error) => *error,
-            Stop::Lost(loss) => lost(loss.to_string()),
+            Stop::Lost(cut) => lost(cut.to_string()),
             Stop::NothingMore => answer::protocol(hive, "it has no stream".to_owned()),
         };
         let mut stream = Connection::open(self, paths::DOCTOR_STREAM, None).map_err(failed)?;

@@ -3,12 +3,13 @@
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock, PoisonError, RwLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hf_hub::HFClient;
 use reqwest::{Client, Method, StatusCode, header::HeaderValue};
 use serde::Deserialize;
+use tokio::time::Instant;
 use url::Url;
 
 use super::{

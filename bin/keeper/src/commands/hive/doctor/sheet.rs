@@ -33,9 +33,11 @@ impl<'a> Sheet<'a> {
     /// Tells what keeps keeper from the hive; the command ends with its code.
     pub(super) fn failed(&mut self, check: &str, failure: &Failure) {
         let problem = &failure.problem;
-        let why = problem.reason.iter().chain(&failure.lines);
-        let why: String = why.map(|line| format!("; {line}")).collect();
-        let found = format!("{}{why}", problem.detail);
+        let mut found = problem.detail.clone();
+        for why in problem.reason.iter().chain(&failure.lines) {
+            found.push_str("; ");
+            found.push_str(why);
+        }
         let next = problem
             .hint
             .as_deref()

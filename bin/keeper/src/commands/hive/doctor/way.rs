@@ -1,17 +1,13 @@
 //! The way to a hive behind an address: its name, its port, what it shows there, its clock, and whether streams pass.
 
-use std::{
-    io,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use hive_api::Finding;
 use hive_client::{ClientError, Contact, HttpEndpoint, StreamCheck, Trust};
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
     net::{TcpStream, lookup_host},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use url::{Host, Url};
 
