@@ -213,6 +213,7 @@ mod tests {
                 "model_in_use",
                 "name_taken",
                 "pairing_unavailable",
+                "doctor_running",
                 "idempotency_key_reuse"
             ]
         );

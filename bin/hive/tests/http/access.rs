@@ -94,11 +94,17 @@ async fn a_job_is_submitted_by_the_name_of_the_token_and_a_key_is_its_own() {
         ids.push(job["job_id"].clone());
         let me = hive.stranger(Method::GET, "/v1/hive").bearer_auth(&token);
         let me: Value = me.send().await.unwrap().json().await.unwrap();
-        assert_eq!(me["caller"], json!({"name": name, "scope": "operate"}));
+        assert_eq!(
+            me["caller"],
+            json!({"name": name, "scope": "operate", "expires_at": null})
+        );
     }
     assert_ne!(ids[0], ids[1]);
     let me: Value = hive.get("/v1/hive").await.json().await.unwrap();
-    assert_eq!(me["caller"], json!({"name": "local", "scope": "admin"}));
+    assert_eq!(
+        me["caller"],
+        json!({"name": "local", "scope": "admin", "expires_at": null})
+    );
     hive.stop().await;
 }
 
