@@ -373,7 +373,7 @@ pub(crate) enum HiveCommand {
 pub(crate) struct HiveAddArguments {
     /// What to call it
     pub(crate) name: String,
-    /// ssh://[user@]host[:port], https://host:port or http://host:port
+    /// `ssh://[user@]host[:port]`, `https://host:port` or `http://host:port`
     pub(crate) url: String,
     /// What it is chosen by besides its name, such as gpu=a100; repeatable
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = hives::label)]

@@ -52,8 +52,9 @@ const TABLE: [(Method, &str, Least); 30] = [
     (Method::POST, paths::PAIR_CODES, ADMIN),
 ];
 
-/// Who may ask this. A path that is no route is told so to everyone who is known; a method that a route does not know
-/// is closed to all but the owner, as one that was forgotten here would be.
+/// Who may ask this. A path that is no route is told so to everyone who is known. A method that a route does not know
+/// is told so to whoever may ask the route at all: anyone where it is open, else the owner alone, as one that was
+/// forgotten here would be.
 pub(super) fn least(method: &Method, path: Option<&MatchedPath>) -> Least {
     path.map_or(READ, |path| of_route(method, path.as_str()))
 }
@@ -66,9 +67,14 @@ pub(super) fn of_route(method: &Method, path: &str) -> Least {
     } else {
         method
     };
-    let mut rows = TABLE.iter();
-    let row = rows.find(|(of, route, _)| of == method && *route == path);
-    row.map_or(ADMIN, |(_, _, least)| *least)
+    let rows = || TABLE.iter().filter(|(_, route, _)| *route == path);
+    let row = rows().find(|(of, ..)| of == method);
+    let is_open = || rows().any(|(_, _, least)| *least == ANYONE);
+    match row {
+        Some((_, _, least)) => *least,
+        None if is_open() => ANYONE,
+        None => ADMIN,
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +82,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_method_that_a_route_lacks_is_told_to_those_who_may_ask_the_route() {
+        assert_eq!(of_route(&Method::TRACE, paths::HEALTHZ), ANYONE);
+        assert_eq!(of_route(&Method::GET, paths::PAIR), ANYONE);
+        assert_eq!(of_route(&Method::TRACE, paths::JOBS), ADMIN);
+    }
 
     #[test]
     fn every_route_is_in_the_table_and_every_row_is_a_route() {
