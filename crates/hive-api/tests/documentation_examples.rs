@@ -5,10 +5,10 @@
 )]
 
 use hive_api::{
-    AuditPage, ChangeJob, CreatePairCode, CreateToken, Diagnosis, Event, Heartbeat, HiveInfo, Job,
-    JobId, JobList, JobState, LogEvent, ModelList, NewToken, Open, Operation, Pair, PairCode,
-    PhaseEvent, Plan, Problem, ProblemCode, Progress, RemovedModel, RunDoctor, Snapshot,
-    StateEvent, StreamTick, SubmitJob, TokenList,
+    AuditPage, ChangeJob, CreatePairCode, CreateToken, Diagnosis, Event, Heartbeat, HiveInfo,
+    HubAccount, Job, JobId, JobList, JobState, LogEvent, ModelList, NewToken, Open, Operation,
+    Pair, PairCode, PhaseEvent, Plan, Problem, ProblemCode, Progress, RemovedModel, RunDoctor,
+    SetHubToken, Snapshot, StateEvent, StreamTick, SubmitJob, TokenList,
 };
 use serde_json::Value;
 
@@ -53,6 +53,8 @@ examples! {
     model_list: ModelList = "model_list";
     removed_model: RemovedModel = "removed_model";
     hive_info: HiveInfo = "hive_info";
+    set_hub_token: SetHubToken = "set_hub_token";
+    hub_account: HubAccount = "hub_account";
     create_token: CreateToken = "create_token";
     new_token: NewToken = "new_token";
     token_list: TokenList = "token_list";
