@@ -3,6 +3,7 @@
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
+use tokio::time::Instant;
 
 use crate::programs::{cargo, succeed};
 
@@ -136,5 +137,8 @@ fn install_unless_there(tool: &str) -> Result<()> {
 
 fn step(name: &str, command: &mut Command) -> Result<()> {
     eprintln!("\n== {name}");
-    succeed(command).with_context(|| format!("check `{name}` failed"))
+    let begun = Instant::now();
+    succeed(command).with_context(|| format!("check `{name}` failed"))?;
+    eprintln!("== {name}: {} s", begun.elapsed().as_secs());
+    Ok(())
 }

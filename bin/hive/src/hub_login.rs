@@ -8,7 +8,7 @@ use std::{
 };
 
 use hive_api::{HubAccount, Problem, ProblemCode, StateFolder};
-use model_provisioner::{AccountError, HubToken};
+use model_provisioner::{AccountError, HubSetupError, HubToken};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::Mutex, task::spawn_blocking};
 
@@ -74,8 +74,8 @@ impl HubLogin {
         let account = account.map_err(|error| self.problem(error))?;
         let path = self.path.clone();
         self.on_disk(move || write(&path, &token)).await?;
-        self.use_token(Some(&hub_token))
-            .map_err(|problem| *problem)?;
+        let set = provisioner.set_hub_token(Some(&hub_token), Some(account.clone()));
+        set.map_err(unusable)?;
         Ok(self.shown(Some(account)))
     }
 
@@ -88,14 +88,10 @@ impl HubLogin {
             Ok(()) | Err(_) => Ok(()),
         })
         .await?;
-        self.use_token(self.environment.as_ref())
-            .map_err(|problem| *problem)?;
-        Ok(self.shown(self.downloads.provisioner.known_hub_account()))
-    }
-
-    fn use_token(&self, token: Option<&HubToken>) -> Result<(), Box<Problem>> {
-        let set = self.downloads.provisioner.set_hub_token(token);
-        set.map_err(|error| Problem::new(ProblemCode::Internal, error.to_string()).into())
+        let provisioner = &self.downloads.provisioner;
+        let set = provisioner.set_hub_token(self.environment.as_ref(), None);
+        set.map_err(unusable)?;
+        Ok(self.shown(provisioner.known_hub_account()))
     }
 
     fn shown(&self, account: Option<String>) -> HubAccount {
@@ -141,6 +137,10 @@ impl HubLogin {
             AccountError::NoAnswer(error) => self.downloads.problem_of(&error),
         }
     }
+}
+
+fn unusable(error: HubSetupError) -> Problem {
+    Problem::new(ProblemCode::Internal, error.to_string())
 }
 
 /// Puts the token there whole or not at all.

@@ -48,8 +48,9 @@ impl Stream {
         found.with_context(|| format!("`{beginning}` does not come"))?
     }
 
-    /// Whether not even a line has come.
-    pub(super) fn is_silent(&mut self) -> bool {
-        self.lines.next_line().now_or_never().is_none()
+    /// What has come by now: a line, or how it ended.
+    pub(super) fn came(&mut self) -> Option<String> {
+        let line = self.lines.next_line().now_or_never()?;
+        Some(format!("{line:?}"))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Stdio, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use fake_hub::{Content, FakeHub, Fault, Repository, Requests, Script};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -63,7 +63,9 @@ pub(super) async fn holds_back(programs: &Programs, configuration: &Configuratio
     for _ in 0..2 {
         before.next("event: heartbeat").await?;
     }
-    ensure!(behind.is_silent(), "this nginx holds nothing back");
+    if let Some(line) = behind.came() {
+        bail!("this nginx holds nothing back: {line}");
+    }
     eprintln!("Two heartbeats from the hive, and nothing behind this proxy");
     scene.hive.stop().await
 }

@@ -56,6 +56,8 @@ async fn a_token_that_the_hub_accepts_opens_what_its_account_may_at_once() {
     let source = json!("keeper hive login");
     let alice = (json!("alice"), source.clone());
     assert_eq!(account(log_in(&hive, TOKEN).await).await, alice);
+    let info: Value = hive.get("/v1/hive").await.json().await.unwrap();
+    assert_eq!(info["hub_account"], "alice");
     assert_eq!(account(hive.get(PATH).await).await, alice);
     assert_eq!(download(&hive).await["state"], "succeeded");
     let info: Value = hive.get("/v1/hive").await.json().await.unwrap();

@@ -27,7 +27,7 @@ pub(super) struct Account {
     pub(super) api: HFClient,
     pub(super) authorization: Option<HeaderValue>,
     token_source: Option<String>,
-    /// Its name, once it was asked for.
+    /// Its name, once it is known.
     name: OnceLock<String>,
 }
 
@@ -98,11 +98,18 @@ impl Maker {
 }
 
 impl Hub {
-    /// Asks as another account from now on; a question that is under way is still the old one's.
-    pub(crate) fn set_token(&self, token: Option<&HubToken>) -> Result<(), HubSetupError> {
-        let next = Arc::new(self.accounts.maker.account(token)?);
+    /// Asks as another account from now on, whose name may be known; a question that is under way is still the old one's.
+    pub(crate) fn set_token(
+        &self,
+        token: Option<&HubToken>,
+        name: Option<String>,
+    ) -> Result<(), HubSetupError> {
+        let mut next = self.accounts.maker.account(token)?;
+        if let Some(name) = name {
+            next.name = OnceLock::from(name);
+        }
         let current = self.accounts.current.write();
-        *current.unwrap_or_else(PoisonError::into_inner) = next;
+        *current.unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
     }
 
@@ -116,7 +123,7 @@ impl Hub {
         self.accounts.current().token_source.clone()
     }
 
-    /// The account's name if it was asked for before.
+    /// The account's name if it was told or asked for before.
     pub(crate) fn known_account(&self) -> Option<String> {
         self.accounts.current().name.get().cloned()
     }

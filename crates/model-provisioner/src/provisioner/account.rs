@@ -6,9 +6,14 @@ use super::{Provisioner, failure};
 use crate::{AccountError, HubSetupError, HubToken};
 
 impl Provisioner {
-    /// Asks as another account from now on, or as nobody; transfers that run go on with what they were given.
-    pub fn set_hub_token(&self, token: Option<&HubToken>) -> Result<(), HubSetupError> {
-        self.inner.hub.set_token(token)
+    /// Asks as another account from now on, or as nobody; transfers that run go on with what they were given. `name` is
+    /// what [`Self::account_of`] told of this token, if it was asked.
+    pub fn set_hub_token(
+        &self,
+        token: Option<&HubToken>,
+        name: Option<String>,
+    ) -> Result<(), HubSetupError> {
+        self.inner.hub.set_token(token, name)
     }
 
     /// Where the token came from that goes to the Hub, `None` where none goes there.
@@ -23,7 +28,7 @@ impl Provisioner {
         account.map_err(failure::of_account)
     }
 
-    /// The name of the account where an earlier question told it.
+    /// The name of the account where it is known without a question.
     pub fn known_hub_account(&self) -> Option<String> {
         self.inner.hub.known_account()
     }
