@@ -66,6 +66,10 @@ pub(crate) fn run() -> Result<ExitCode> {
     step("faults of the machine", cargo().args(["xtask", "faults"]))?;
     step("a hive behind ssh", cargo().args(["xtask", "ssh"]))?;
     step(
+        "links that go down between three machines",
+        cargo().args(["xtask", "three-hosts", "--down", "10"]),
+    )?;
+    step(
         "readers of bytes from elsewhere",
         cargo().args(["xtask", "fuzz", "--seconds", "15"]),
     )?;

@@ -11,11 +11,14 @@ mod canary;
 mod chaos;
 mod ci;
 mod crash;
+mod events;
 mod faults;
 mod fuzz;
 mod hive;
 mod interruption;
+mod keeper;
 mod listening_hive;
+mod namespaces;
 mod packages;
 mod process;
 mod programs;
@@ -23,6 +26,7 @@ mod proxies;
 mod python_client;
 mod service;
 mod ssh;
+mod three_hosts;
 mod try_main_job;
 mod two_users;
 mod virtual_environment;
@@ -79,6 +83,8 @@ enum Task {
     Faults,
     /// Show that a hive behind ssh is reached, lost and reached again; needs root
     Ssh,
+    /// Show what links that go down between a keeper, a hive and a Hub do to a job; needs root
+    ThreeHosts(three_hosts::Options),
     /// Use known secrets in real work, and search for them in everything that it leaves behind, says or shows
     Canary,
     /// Feed what reads bytes from elsewhere with inputs that a fuzzer makes up
@@ -108,6 +114,7 @@ async fn main() -> ExitCode {
         Task::Proxies => proxies::run().await,
         Task::Faults => faults::run().await,
         Task::Ssh => ssh::run().await,
+        Task::ThreeHosts(options) => three_hosts::run(&options).await,
         Task::Canary => canary::run().await,
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench { what } => bench::run(what).await,

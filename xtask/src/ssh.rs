@@ -7,10 +7,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Signal, geteuid};
-use serde_json::Value;
 
 use self::scene::Scene;
 use crate::{
+    events::no_event_is_missing,
     packages,
     programs::{Profile, Programs},
 };
@@ -117,26 +117,6 @@ async fn refused(scene: &mut Scene) -> Result<()> {
     let stopped = scene.keeper("stop", &["hive", "stop"])?.finish().await?;
     ensure!(stopped.code == Some(0), "{stopped:?}");
     Ok(())
-}
-
-/// The numbers of the logged events rise by one.
-fn no_event_is_missing(stdout: &str) -> Result<()> {
-    let mut last = None;
-    for line in stdout.lines() {
-        let event: Value = serde_json::from_str(line)?;
-        let logged = event["event"]
-            .as_str()
-            .is_some_and(|name| name != "snapshot");
-        let Some(number) = event["data"]["sequence"].as_u64().filter(|_| logged) else {
-            continue;
-        };
-        ensure!(
-            last.is_none_or(|last| number == last + 1),
-            "event {number} follows {last:?}"
-        );
-        last = Some(number);
-    }
-    last.context("no event was logged").map(drop)
 }
 
 /// Says that a step holds, or which one does not.

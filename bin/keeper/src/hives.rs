@@ -15,7 +15,7 @@ use url::Url;
 
 pub(crate) use self::{
     config::{Config, LastJob},
-    entry::{HiveEntry, ca_file, label, name_for},
+    entry::{HiveEntry, ca_file, label, name_for, proxy},
     meant::Meant,
     pairing::PairingCode,
 };
@@ -225,7 +225,14 @@ pub(crate) fn place(
         (None, Some(path)) => Trust::CaFile(path.clone()),
         (None, None) => Trust::SystemRoots,
     };
-    let endpoint = address::endpoint(url, token, trust, variable)?;
+    let proxy = address::proxy(&url, entry.proxy.as_deref(), variable)?;
+    let endpoint = HttpEndpoint {
+        url,
+        token,
+        trust,
+        proxy,
+    };
+    address::keep_secret(&endpoint, variable)?;
     Ok(Place::Http(endpoint))
 }
 

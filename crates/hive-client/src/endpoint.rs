@@ -6,7 +6,7 @@ use reqwest::redirect;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{ClientError, Trust};
+use crate::{ClientError, HttpProxy, Trust};
 
 /// A connection that takes longer will not come.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -40,6 +40,8 @@ pub struct HttpEndpoint {
     pub token: Option<SecretString>,
     /// What makes its certificate the right one; anything but the system's roots needs an https address.
     pub trust: Trust,
+    /// What it is asked through; never anything that the environment or the system names.
+    pub proxy: Option<HttpProxy>,
 }
 
 impl Endpoint {
@@ -48,7 +50,13 @@ impl Endpoint {
         match self {
             Self::UnixSocket(path) => path.display().to_string(),
             Self::Forwarded { address, .. } => address.clone(),
-            Self::Http(endpoint) => endpoint.url.as_str().trim_end_matches('/').to_owned(),
+            Self::Http(endpoint) => {
+                let address = endpoint.url.as_str().trim_end_matches('/');
+                match &endpoint.proxy {
+                    Some(proxy) => format!("{address} through the proxy {proxy}"),
+                    None => address.to_owned(),
+                }
+            }
         }
     }
 
@@ -90,7 +98,7 @@ impl Endpoint {
         Ok(base)
     }
 
-    /// An HTTP client for this hive alone: no proxy, no redirects, one request a connection at a time.
+    /// An HTTP client for this hive alone: no proxy but a named one, no redirects, one request a connection at a time.
     pub(crate) fn http_client(&self) -> Result<reqwest::Client, ClientError> {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("keeper/", env!("CARGO_PKG_VERSION")))
@@ -107,13 +115,25 @@ impl Endpoint {
             }
             Self::Http(endpoint) => {
                 let builder = endpoint.trust.apply(&self.describe(), builder)?;
-                builder.tcp_nodelay(true)
+                let builder = builder.tcp_nodelay(true);
+                match &endpoint.proxy {
+                    Some(proxy) => builder.proxy(self.through(proxy)?),
+                    None => builder,
+                }
             }
         };
-        builder.build().map_err(|error| ClientError::Protocol {
+        builder.build().map_err(|error| self.unusable(&error))
+    }
+
+    fn through(&self, proxy: &HttpProxy) -> Result<reqwest::Proxy, ClientError> {
+        reqwest::Proxy::all(proxy.url().clone()).map_err(|error| self.unusable(&error))
+    }
+
+    fn unusable(&self, error: &reqwest::Error) -> ClientError {
+        ClientError::Protocol {
             hive: self.describe(),
             detail: format!("no HTTP client could be made ({error})"),
-        })
+        }
     }
 
     /// No wait between two connections of an event stream is longer: a person watches, and nothing is spared by waiting
@@ -152,6 +172,7 @@ mod tests {
             url,
             token: None,
             trust,
+            proxy: None,
         };
         Endpoint::Http(endpoint).base().map(String::from)
     }

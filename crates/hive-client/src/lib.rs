@@ -14,6 +14,7 @@ mod follow;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod log_start;
+mod proxy;
 mod submit;
 
 pub use certificate::{CertificateProblem, Trust};
@@ -22,4 +23,5 @@ pub use contact::{Contact, ShownCertificate};
 pub use endpoint::{Endpoint, HttpEndpoint};
 pub use error::ClientError;
 pub use follow::{ConnectionLoss, Followed, FollowedStream, StreamCheck};
+pub use proxy::{HttpProxy, ParseHttpProxyError};
 pub use submit::IdempotencyKey;

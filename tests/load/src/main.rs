@@ -84,6 +84,7 @@ async fn main() -> Result<()> {
         url: arguments.url,
         token: Some(arguments.token),
         trust: Trust::SystemRoots,
+        proxy: None,
     }))?;
     let figures = match arguments.load {
         Load::Store {

@@ -2,28 +2,30 @@
 
 use std::{
     fs::{self, File},
-    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command as Blocking, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
-    process::{Child, Command},
-    time::{Instant, sleep, timeout},
+    process::Child,
+    time::{Instant, sleep},
 };
 
 use crate::{
+    keeper::{Keeper, wait_for_text},
+    namespaces::{End, Namespace, link},
     packages::path_of,
-    process,
     programs::{Profile, Programs, built, cargo, succeed},
 };
 
 const LIMIT: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(50);
+const FAR_DEVICE: &str = "far0";
 const FAR_ADDRESS: &str = "10.77.5.1";
 const PORT: &str = "2222";
 const HUB: &str = "127.0.0.1:7999";
@@ -116,7 +118,7 @@ impl Scene {
 
     /// Takes the link down or up.
     pub(super) fn link(&self, state: &str) -> Result<()> {
-        ip(&["-n", &self.far.name, "link", "set", "far0", state])
+        self.far.set_link(FAR_DEVICE, state)
     }
 
     /// The master connections of all keepers.
@@ -142,168 +144,36 @@ impl Scene {
     /// Starts keeper on the near machine; `name` names its outputs.
     pub(super) fn keeper(&self, name: &str, arguments: &[&str]) -> Result<Keeper> {
         let folder = self.folder.path();
-        let output = |kind: &str| folder.join(format!("{name}.{kind}"));
-        let (stdout, stderr) = (output("stdout"), output("stderr"));
-        let child = self
-            .near
-            .command(&self.keeper)
+        let shims = folder.join("bin");
+        let mut keeper = self.near.command(&self.keeper);
+        keeper
             .args(arguments)
-            .env_clear()
             .env("HOME", folder.join("near"))
             .env("XDG_RUNTIME_DIR", folder.join("run"))
             .env("KEEPER_SSH_IDLE_SECONDS", IDLE_SECONDS)
             .env(
                 "PATH",
-                format!(
-                    "{}:/usr/sbin:/usr/bin:/sbin:/bin",
-                    folder.join("bin").display()
-                ),
-            )
-            .stdin(Stdio::null())
-            .stdout(File::create(&stdout)?)
-            .stderr(File::create(&stderr)?)
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
-        Ok(Keeper {
-            child,
-            stdout,
-            stderr,
-        })
-    }
-}
-
-/// A keeper that runs.
-pub(super) struct Keeper {
-    child: Child,
-    stdout: PathBuf,
-    stderr: PathBuf,
-}
-
-/// A keeper that has ended.
-#[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) code: Option<i32>,
-    pub(super) signal: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
-}
-
-impl Keeper {
-    /// Waits until its story has this text.
-    pub(super) async fn wait_for(&self, text: &str) -> Result<()> {
-        wait_for_text(&self.stderr, text).await
-    }
-
-    /// Waits until its data has this text.
-    pub(super) async fn wait_for_stdout(&self, text: &str) -> Result<()> {
-        wait_for_text(&self.stdout, text).await
-    }
-
-    /// Signals its whole group, as a terminal does.
-    pub(super) fn signal_group(&self, signal: Signal) -> Result<()> {
-        Ok(kill_process_group(process::pid(&self.child)?, signal)?)
-    }
-
-    /// Waits for its end.
-    pub(super) async fn finish(mut self) -> Result<Finished> {
-        let ended = timeout(LIMIT, self.child.wait()).await;
-        let (stdout, stderr) = (
-            fs::read_to_string(&self.stdout)?,
-            fs::read_to_string(&self.stderr)?,
-        );
-        let Ok(status) = ended else {
-            bail!("keeper does not end:\n{stderr}");
-        };
-        let status = status?;
-        Ok(Finished {
-            code: status.code(),
-            signal: status.signal(),
-            stdout,
-            stderr,
-        })
-    }
-}
-
-/// A network namespace, gone with this value and with all that runs in it.
-struct Namespace {
-    name: String,
-}
-
-impl Namespace {
-    fn new(name: &str) -> Result<Self> {
-        let name = format!("hive-{name}-{}", std::process::id());
-        ip(&["netns", "add", &name])?;
-        let namespace = Self { name };
-        ip(&["-n", &namespace.name, "link", "set", "lo", "up"])?;
-        Ok(namespace)
-    }
-
-    /// `ip netns exec` becomes the program itself.
-    fn command(&self, program: &Path) -> Command {
-        let ip = path_of("ip").unwrap_or_else(|| "ip".into());
-        let mut command = Command::new(ip);
-        command.args(["netns", "exec", &self.name]).arg(program);
-        command
-    }
-
-    fn pids_of(&self, program: &str) -> Result<Vec<Pid>> {
-        let output = Blocking::new("ip")
-            .args(["netns", "pids", &self.name])
-            .output()?;
-        let pids = String::from_utf8(output.stdout)?;
-        let is_program = |pid: &&str| {
-            fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == program)
-        };
-        let pids = pids.split_whitespace().filter(is_program);
-        Ok(pids
-            .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
-            .collect())
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        if let Ok(output) = Blocking::new("ip")
-            .args(["netns", "pids", &self.name])
-            .output()
-        {
-            let pids = String::from_utf8_lossy(&output.stdout).into_owned();
-            for pid in pids
-                .split_whitespace()
-                .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
-            {
-                // One that has ended meanwhile is gone as well.
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        }
-        if let Err(error) = ip(&["netns", "delete", &self.name]) {
-            eprintln!("{} stays behind: {error:#}", self.name);
-        }
+                format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", shims.display()),
+            );
+        Keeper::start(keeper, folder, name)
     }
 }
 
 /// The near and the far machine with a link between them.
 fn linked() -> Result<(Namespace, Namespace)> {
     let (near, far) = (Namespace::new("near")?, Namespace::new("far")?);
-    ip(&[
-        "-n", &near.name, "link", "add", "near0", "type", "veth", "peer", "name", "far0", "netns",
-        &far.name,
+    link([
+        &End {
+            namespace: &near,
+            device: "near0",
+            address: "10.77.5.2",
+        },
+        &End {
+            namespace: &far,
+            device: FAR_DEVICE,
+            address: FAR_ADDRESS,
+        },
     ])?;
-    for (namespace, device, address) in [(&near, "near0", "10.77.5.2"), (&far, "far0", FAR_ADDRESS)]
-    {
-        let address = format!("{address}/24");
-        ip(&[
-            "-n",
-            &namespace.name,
-            "address",
-            "add",
-            &address,
-            "dev",
-            device,
-        ])?;
-        ip(&["-n", &namespace.name, "link", "set", device, "up"])?;
-    }
     Ok((near, far))
 }
 
@@ -338,20 +208,4 @@ fn client_files(folder: &Path) -> Result<()> {
     fs::write(bin.join("ssh"), script)?;
     fs::set_permissions(bin.join("ssh"), fs::Permissions::from_mode(0o755))?;
     Ok(())
-}
-
-async fn wait_for_text(path: &Path, text: &str) -> Result<()> {
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        let all = fs::read_to_string(path).unwrap_or_default();
-        if all.contains(text) {
-            return Ok(());
-        }
-        ensure!(Instant::now() < deadline, "`{text}` did not come:\n{all}");
-        sleep(POLL).await;
-    }
-}
-
-fn ip(arguments: &[&str]) -> Result<()> {
-    succeed(Blocking::new("ip").args(arguments))
 }

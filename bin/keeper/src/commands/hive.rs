@@ -30,6 +30,7 @@ struct ListedHive<'a> {
     labels: &'a std::collections::BTreeMap<String, String>,
     pin: Option<Fingerprint>,
     ca_file: Option<&'a PathBuf>,
+    proxy: Option<&'a str>,
     hive_command: Option<&'a str>,
     /// Whether it is used when none is named.
     is_used: bool,
@@ -43,6 +44,7 @@ impl<'a> ListedHive<'a> {
             labels: &entry.labels,
             pin: entry.pin,
             ca_file: entry.ca_file.as_ref(),
+            proxy: entry.proxy.as_deref(),
             hive_command: entry.hive_command.as_deref(),
             is_used,
         }

@@ -3,8 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use hive_api::ParseFingerprintError;
-use hive_client::{HttpEndpoint, Trust};
-use secrecy::SecretString;
+use hive_client::{HttpEndpoint, HttpProxy, ParseHttpProxyError};
 use url::{Host, Url};
 
 use super::{ADDRESSES, HiveEntry};
@@ -26,21 +25,42 @@ pub(super) fn refused(text: &str, reason: &str) -> Failure {
     Failure::usage(detail, ADDRESSES)
 }
 
-/// The way to a hive; a token is not sent where everyone on the way could read it.
-pub(super) fn endpoint(
-    url: Url,
-    token: Option<SecretString>,
-    trust: Trust,
+/// Refuses a way on which everyone could read the token that is sent.
+pub(super) fn keep_secret(
+    endpoint: &HttpEndpoint,
     variable: &impl Fn(&str) -> Option<OsString>,
-) -> Result<HttpEndpoint, Failure> {
+) -> Result<(), Failure> {
+    let HttpEndpoint { url, token, .. } = endpoint;
     let is_allowed = || text(variable, "KEEPER_INSECURE_HTTP").as_deref() == Some("1");
-    if token.is_some() && url.scheme() == "http" && !is_this_machine(&url) && !is_allowed() {
+    if token.is_some() && url.scheme() == "http" && !is_this_machine(url) && !is_allowed() {
         return Err(Failure::usage(
             format!("{url} is plain HTTP, and everyone on the way could read the token"),
             "give an https address (hive serve --tls-self-signed), or set KEEPER_INSECURE_HTTP=1",
         ));
     }
-    Ok(HttpEndpoint { url, token, trust })
+    Ok(())
+}
+
+/// What a hive is asked through: its entry's proxy, else that of `KEEPER_PROXY`; none for a hive of this machine, and
+/// never what `HTTPS_PROXY` names, which is for the rest of the world.
+pub(super) fn proxy(
+    url: &Url,
+    of_entry: Option<&str>,
+    variable: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<HttpProxy>, Failure> {
+    if is_this_machine(url) {
+        return Ok(None);
+    }
+    let of_environment = || Some(("KEEPER_PROXY", text(variable, "KEEPER_PROXY")?));
+    let named = of_entry.map(|text| ("its proxy in config.toml", text.to_owned()));
+    let Some((source, text)) = named.or_else(of_environment) else {
+        return Ok(None);
+    };
+    let parsed = text.parse().map_err(|error: ParseHttpProxyError| {
+        // The text may have a password.
+        Failure::usage(format!("{source} cannot be used: {error}"), "correct it")
+    })?;
+    Ok(Some(parsed))
 }
 
 /// A hive that no file knows: what to trust there is in the environment.
@@ -93,6 +113,8 @@ fn is_this_machine(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use hive_api::Fingerprint;
+    use hive_client::Trust;
+    use secrecy::SecretString;
 
     use super::*;
     use crate::{
@@ -141,6 +163,32 @@ mod tests {
         ] {
             assert!(reach(url, Some("secret"), &[]).is_ok(), "{url}");
         }
+    }
+
+    #[test]
+    fn a_proxy_is_used_where_one_is_named_for_keeper_and_the_hive_is_elsewhere() {
+        let through = |url: &str, of_entry, pairs: &[(&str, &str)]| {
+            let url = Url::parse(url).unwrap();
+            let proxy = proxy(&url, of_entry, &variables(pairs))?;
+            Ok::<_, Failure>(proxy.map(|proxy| proxy.to_string()))
+        };
+        let everyone = [
+            ("HTTPS_PROXY", "http://p:1"),
+            ("https_proxy", "http://p:1"),
+            ("ALL_PROXY", "http://p:1"),
+        ];
+        assert_eq!(through("https://gpu1", None, &everyone).unwrap(), None);
+        let ours = [("KEEPER_PROXY", "http://alice:secret@p:2")];
+        let named = Some("http://p:2".to_owned());
+        assert_eq!(through("https://gpu1", None, &ours).unwrap(), named);
+        let of_entry = Some("http://p:3");
+        let nearer = Some("http://p:3".to_owned());
+        assert_eq!(through("https://gpu1", of_entry, &ours).unwrap(), nearer);
+        assert_eq!(through("http://127.0.0.1:7835", None, &ours).unwrap(), None);
+        let bad = [("KEEPER_PROXY", "socks5://alice:secret@p")];
+        let refused = through("https://gpu1", None, &bad).unwrap_err();
+        assert_eq!(refused.exit, exit_code::USAGE);
+        assert!(!format!("{refused:?}").contains("secret"));
     }
 
     #[test]

@@ -234,6 +234,9 @@ fn written(entry: &HiveEntry) -> Table {
     if let Some(ca_file) = &entry.ca_file {
         table.insert("ca_file", value(ca_file.to_string_lossy().as_ref()));
     }
+    if let Some(proxy) = &entry.proxy {
+        table.insert("proxy", value(proxy));
+    }
     if let Some(command) = &entry.hive_command {
         table.insert("hive_command", value(command));
     }

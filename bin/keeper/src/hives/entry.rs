@@ -1,4 +1,4 @@
-//! One hive of `config.toml`, and the forms of what a person writes into it: its name, labels, pin and CA file.
+//! One hive of `config.toml`, and the forms of what a person writes into it: its name, labels, pin, CA file and proxy.
 
 use std::{
     collections::BTreeMap,
@@ -7,6 +7,7 @@ use std::{
 };
 
 use hive_api::Fingerprint;
+use hive_client::{HttpProxy, ParseHttpProxyError};
 use serde::{Deserialize, Serialize};
 
 use super::LOCAL;
@@ -27,6 +28,9 @@ pub(crate) struct HiveEntry {
     /// The certificates that sign its own, as a PEM file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// The proxy that it is asked through, unchecked as the address is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proxy: Option<String>,
     /// What runs `hive` there, for its shell; over ssh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hive_command: Option<String>,
@@ -42,6 +46,7 @@ impl HiveEntry {
             url: url.into(),
             pin: None,
             ca_file: None,
+            proxy: None,
             hive_command: None,
             labels: BTreeMap::new(),
         }
@@ -73,6 +78,17 @@ pub(crate) fn label(text: &str) -> Result<(String, String), String> {
         }
         Some(_) | None => Err("give KEY=VALUE, each of letters, digits, `.`, `_` and `-`".into()),
     }
+}
+
+/// The address of a proxy, for the command line, which everyone on the machine can read.
+pub(crate) fn proxy(text: &str) -> Result<String, String> {
+    let proxy: HttpProxy = text
+        .parse()
+        .map_err(|error: ParseHttpProxyError| error.to_string())?;
+    if proxy.has_login() {
+        return Err("others can read a command line: put its password into KEEPER_PROXY".into());
+    }
+    Ok(proxy.to_string())
 }
 
 /// The absolute path of a CA file that is there.
@@ -116,6 +132,14 @@ mod tests {
         ] {
             assert!(name_for(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_proxy_of_the_command_line_has_no_password() {
+        assert_eq!(proxy("http://proxy:3128/").unwrap(), "http://proxy:3128");
+        assert!(proxy("socks5://proxy").is_err());
+        let refused = proxy("http://alice:secret@proxy:3128").unwrap_err();
+        assert!(refused.contains("KEEPER_PROXY"), "{refused}");
     }
 
     #[test]

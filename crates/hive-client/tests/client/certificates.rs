@@ -5,7 +5,7 @@ use std::{fs, sync::Arc};
 use futures_util::StreamExt;
 use hive_api::Fingerprint;
 use hive_client::{
-    CertificateProblem, ClientError, Endpoint, Followed, HiveClient, HttpEndpoint, Trust,
+    CertificateProblem, ClientError, Endpoint, Followed, HiveClient, HttpEndpoint, HttpProxy, Trust,
 };
 use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 use tempfile::TempDir;
@@ -20,7 +20,10 @@ use tokio_rustls::{
 };
 use url::Url;
 
-use crate::scripted::{answer, event_stream, job, json, snapshot};
+use crate::{
+    scripted::{answer, event_stream, job, json, snapshot},
+    tunnel::Tunnel,
+};
 
 /// A certificate for this name that ends with that year, and its key.
 struct Identity {
@@ -88,11 +91,16 @@ impl Port {
     }
 
     fn client(&self, trust: Trust) -> HiveClient {
+        self.client_through(None, trust)
+    }
+
+    fn client_through(&self, proxy: Option<HttpProxy>, trust: Trust) -> HiveClient {
         let url = format!("https://localhost:{}", self.number);
         let endpoint = HttpEndpoint {
             url: Url::parse(&url).unwrap(),
             token: Some("the-token".to_owned().into()),
             trust,
+            proxy,
         };
         HiveClient::connect(&Endpoint::Http(endpoint)).unwrap()
     }
@@ -122,6 +130,40 @@ async fn with_a_pin_neither_name_nor_date_nor_issuer_counts() {
     assert_eq!(client.job(job().job_id).await.unwrap(), job());
     let first = client.follow(job().job_id).next().await.unwrap().unwrap();
     assert!(matches!(first, Followed::Event { id: 2, .. }), "{first:?}");
+}
+
+#[tokio::test]
+async fn through_a_named_proxy_the_pin_holds_and_the_proxy_learns_no_token() {
+    let identity = Identity::new("another.name", 2001);
+    let acceptor = identity.acceptor(&identity.key);
+    let port = Port::open(vec![(acceptor, json("200 OK", &job()))]).await;
+    let tunnel = Tunnel::open(Some(port.number)).await;
+    let proxy = format!("http://alice:secret@127.0.0.1:{}", tunnel.port);
+    let proxy = Some(proxy.parse().unwrap());
+    let client = port.client_through(proxy, Trust::Pin(identity.fingerprint()));
+    assert_eq!(client.job(job().job_id).await.unwrap(), job());
+    let told = tunnel.told().concat().to_lowercase();
+    let connect = format!("connect localhost:{}", port.number);
+    assert!(told.starts_with(&connect), "{told}");
+    assert!(told.contains("proxy-authorization: basic"), "{told}");
+    assert!(!told.contains("the-token"), "{told}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_is_named_without_its_password() {
+    let tunnel = Tunnel::open(None).await;
+    let port = Port::open(Vec::new()).await;
+    let proxy = format!("http://alice:secret@127.0.0.1:{}", tunnel.port);
+    let client = port.client_through(Some(proxy.parse().unwrap()), Trust::SystemRoots);
+    let refused = client.job(job().job_id).await.unwrap_err();
+    assert!(
+        matches!(refused, ClientError::Unreachable { .. }),
+        "{refused:?}"
+    );
+    let told = format!("{refused} {refused:?}");
+    let named = format!("through the proxy http://127.0.0.1:{}", tunnel.port);
+    assert!(told.contains(&named), "{told}");
+    assert!(!told.contains("secret"), "{told}");
 }
 
 #[tokio::test]
@@ -240,6 +282,7 @@ fn a_file_of_authorities_that_is_none_is_named() {
             url: Url::parse("https://localhost").unwrap(),
             token: None,
             trust: Trust::CaFile(path.clone()),
+            proxy: None,
         });
         let error = HiveClient::connect(&endpoint).unwrap_err();
         assert!(error.to_string().contains("ca.pem"), "{error}");

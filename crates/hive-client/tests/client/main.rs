@@ -10,3 +10,4 @@ mod follow;
 mod hostile;
 mod requests;
 mod scripted;
+mod tunnel;

@@ -67,6 +67,7 @@ async fn a_hive_that_is_not_there_is_unreachable_at_once() {
             url: Url::parse("http://127.0.0.1:1").unwrap(),
             token: None,
             trust: Trust::SystemRoots,
+            proxy: None,
         }),
     ];
     for endpoint in nowhere {

@@ -48,6 +48,7 @@ impl ScriptedHive {
             url: Url::parse(&format!("http://{address}")).unwrap(),
             token: Some("the-token".to_owned().into()),
             trust: Trust::SystemRoots,
+            proxy: None,
         });
         let requests = Arc::<Mutex<Vec<String>>>::default();
         let mut tasks = JoinSet::new();

@@ -149,7 +149,7 @@ fn may(token: &NewToken) -> String {
     )
 }
 
-/// What goes into the file; TLS's keys only where there is TLS, and ssh's only where there is ssh.
+/// What goes into the file; TLS's keys only where there is TLS, ssh's only where there is ssh.
 fn entry(app: &App, arguments: HiveAddArguments) -> Result<HiveEntry, Failure> {
     let is_ssh = arguments.url.starts_with("ssh://");
     let is_tls = arguments.url.starts_with("https://");
@@ -169,6 +169,12 @@ fn entry(app: &App, arguments: HiveAddArguments) -> Result<HiveEntry, Failure> {
             "over ssh nothing is paired: leave it out",
         ));
     }
+    if arguments.proxy.is_some() && is_ssh {
+        return Err(Failure::usage(
+            format!("--proxy does not go with {}", arguments.url),
+            "ssh has ProxyJump and ProxyCommand in ~/.ssh/config",
+        ));
+    }
     if arguments.hive_command.is_some() && !is_ssh {
         return refused("--hive-command", "ssh://");
     }
@@ -177,6 +183,7 @@ fn entry(app: &App, arguments: HiveAddArguments) -> Result<HiveEntry, Failure> {
         url: arguments.url,
         pin: arguments.pin,
         ca_file: ca_file.transpose()?,
+        proxy: arguments.proxy,
         hive_command: arguments.hive_command,
         labels: match app.config.hive(&arguments.name) {
             Some(replaced) if arguments.labels.is_empty() => replaced.labels.clone(),

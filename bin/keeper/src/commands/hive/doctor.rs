@@ -35,7 +35,13 @@ pub(in crate::commands) async fn run(
     let reached = match &target.place {
         Place::Http(endpoint) => {
             let way = app.way(&target, app.asking())?;
-            let is_open = way::is_open(&endpoint.url, &mut sheet).await;
+            let is_open = match &endpoint.proxy {
+                Some(proxy) => {
+                    sheet.tell(Finding::ok("proxy", format!("asks through {proxy}")));
+                    way::is_open(proxy.url(), &mut sheet).await
+                }
+                None => way::is_open(&endpoint.url, &mut sheet).await,
+            };
             match way {
                 Way::Address(hive) if is_open => way::contact(&hive, endpoint, &mut sheet)
                     .await

@@ -58,6 +58,7 @@ fn listed<'a>(config: &'a Config, no_labels: &'a BTreeMap<String, String>) -> Ve
         labels: no_labels,
         pin: None,
         ca_file: None,
+        proxy: None,
         hive_command: None,
         is_used: used == LOCAL,
     };

@@ -14,6 +14,7 @@ fn entry(url: &str) -> HiveEntry {
         url: url.to_owned(),
         pin: None,
         ca_file: None,
+        proxy: None,
         hive_command: None,
         labels: BTreeMap::new(),
     }
@@ -63,6 +64,7 @@ fn every_key_of_an_entry_is_written_and_read_again() {
     let whole = HiveEntry {
         pin: Some(Fingerprint::of_certificate(b"")),
         ca_file: Some("/etc/ca.pem".into()),
+        proxy: Some("http://proxy:3128".into()),
         hive_command: Some("~/bin/hive".into()),
         labels: BTreeMap::from([("gpu".into(), "a100".into())]),
         ..entry("https://gpu1:7835")

@@ -252,6 +252,7 @@ mod tests {
                 url: url.parse().unwrap(),
                 token: None,
                 trust,
+                proxy: None,
             };
             tls(
                 &endpoint,
