@@ -7,9 +7,67 @@ use tokio::time::Instant;
 
 use crate::programs::{cargo, succeed};
 
+/// What each shows, and its task: random faults the same each time and some that nobody has seen, the machine, what is
+/// near it, and foreign clients.
+const TASKS: &[(&str, &[&str])] = &[
+    ("random faults", &["chaos", "--seed", "1", "--runs", "300"]),
+    ("random faults with a new seed", &["chaos", "--runs", "200"]),
+    (
+        "kill -9 at every named point and at random: download",
+        &["crash", "download", "--points", "--random", "5"],
+    ),
+    (
+        "kill -9 at every named point and at random: jobs",
+        &["crash", "jobs", "--points", "--random", "5"],
+    ),
+    ("two users of one machine", &["two-users"]),
+    ("the service", &["service"]),
+    ("reverse proxies", &["proxies"]),
+    (
+        "connections that never finish what they begin",
+        &["bench", "flood", "--quick"],
+    ),
+    ("secrets in what the work leaves behind", &["canary"]),
+    ("faults of the machine", &["faults"]),
+    ("a hive behind ssh", &["ssh"]),
+    (
+        "links that go down between three machines",
+        &["three-hosts", "--down", "10"],
+    ),
+    (
+        "readers of bytes from elsewhere",
+        &["fuzz", "--seconds", "15"],
+    ),
+    ("the API against its description", &["api"]),
+    (
+        "a browser and a Python client of the event stream",
+        &["browser"],
+    ),
+    ("the Hub's Python client", &["python-client"]),
+];
+
 /// Runs every check in the order in which a failure is cheapest to see.
 pub(crate) fn run() -> Result<ExitCode> {
     step("format", cargo().args(["fmt", "--all", "--check"]))?;
+    lints()?;
+    step(
+        "the tests, as the README runs them",
+        cargo().args(["test", "--locked", "--workspace"]),
+    )?;
+    step(
+        "the main job, as the README runs it",
+        cargo().args(["xtask", "try", "--megabytes", "40"]),
+    )?;
+    nextest()?;
+    dependencies()?;
+    for (name, task) in TASKS {
+        step(name, cargo().arg("xtask").args(*task))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the compiler and its companions find without running anything.
+fn lints() -> Result<()> {
     step(
         "lints",
         cargo().args([
@@ -31,61 +89,7 @@ pub(crate) fn run() -> Result<ExitCode> {
             "--no-deps",
             "--document-private-items",
         ]),
-    )?;
-    step(
-        "the tests, as the README runs them",
-        cargo().args(["test", "--locked", "--workspace"]),
-    )?;
-    step(
-        "the main job, as the README runs it",
-        cargo().args(["xtask", "try", "--megabytes", "40"]),
-    )?;
-    nextest()?;
-    chaos()?;
-    for what in ["download", "jobs"] {
-        step(
-            &format!("kill -9 at every named point and at random: {what}"),
-            cargo().args(["xtask", "crash", what, "--points", "--random", "5"]),
-        )?;
-    }
-    dependencies()?;
-    step(
-        "two users of one machine",
-        cargo().args(["xtask", "two-users"]),
-    )?;
-    step("the service", cargo().args(["xtask", "service"]))?;
-    step("reverse proxies", cargo().args(["xtask", "proxies"]))?;
-    step(
-        "connections that never finish what they begin",
-        cargo().args(["xtask", "bench", "flood", "--quick"]),
-    )?;
-    step(
-        "secrets in what the work leaves behind",
-        cargo().args(["xtask", "canary"]),
-    )?;
-    step("faults of the machine", cargo().args(["xtask", "faults"]))?;
-    step("a hive behind ssh", cargo().args(["xtask", "ssh"]))?;
-    step(
-        "links that go down between three machines",
-        cargo().args(["xtask", "three-hosts", "--down", "10"]),
-    )?;
-    step(
-        "readers of bytes from elsewhere",
-        cargo().args(["xtask", "fuzz", "--seconds", "15"]),
-    )?;
-    step(
-        "the API against its description",
-        cargo().args(["xtask", "api"]),
-    )?;
-    step(
-        "a browser and a Python client of the event stream",
-        cargo().args(["xtask", "browser"]),
-    )?;
-    step(
-        "the Hub's Python client",
-        cargo().args(["xtask", "python-client"]),
-    )?;
-    Ok(ExitCode::SUCCESS)
+    )
 }
 
 /// The tests once more, one process each: what a test leaves behind fails it.
@@ -94,18 +98,6 @@ fn nextest() -> Result<()> {
     step(
         "nothing left behind by a test",
         cargo().args(["nextest", "run", "--locked", "--workspace"]),
-    )
-}
-
-/// Random faults: the same ones each time, and some that nobody has seen.
-fn chaos() -> Result<()> {
-    step(
-        "random faults",
-        cargo().args(["xtask", "chaos", "--seed", "1", "--runs", "300"]),
-    )?;
-    step(
-        "random faults with a new seed",
-        cargo().args(["xtask", "chaos", "--runs", "200"]),
     )
 }
 

@@ -94,15 +94,9 @@ impl Hive {
         let operations = operations(&config, &store, &machine, &metrics)?;
         let downloads = Arc::clone(&operations.model_downloads);
         let hub_login = HubLogin::new(state.names(), environment, downloads);
-        let writes = metrics.clone();
         let registry = RegistrySettings {
-            max_running: config.max_jobs as usize,
-            max_unfinished: config.unfinished_jobs,
-            keep_jobs: config.keep_jobs,
-            keep_jobs_for: config.keep_jobs_for,
-            on_write: WriteObserver::new(move |took| writes.database_write(took)),
             left_bytes: operations.left_bytes(),
-            ..RegistrySettings::new(state.names().database())
+            ..registry_settings(&config, state.names(), &metrics)
         };
         let registry = JobRegistry::open(registry, operations.runner())
             .await
@@ -239,6 +233,18 @@ fn tls(
     let addresses: Vec<_> = config.listen.iter().map(SocketAddr::ip).collect();
     let tls = Tls::open(tls, state.names(), machine, &addresses)?;
     Ok(Some(Arc::new(tls)))
+}
+
+fn registry_settings(config: &Config, state: &StateFolder, metrics: &Metrics) -> RegistrySettings {
+    let metrics = metrics.clone();
+    RegistrySettings {
+        max_running: config.max_jobs as usize,
+        max_unfinished: config.unfinished_jobs,
+        keep_jobs: config.keep_jobs,
+        keep_jobs_for: config.keep_jobs_for,
+        on_write: WriteObserver::new(move |took| metrics.database_write(took)),
+        ..RegistrySettings::new(state.database())
+    }
 }
 
 fn operations(

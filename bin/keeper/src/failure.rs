@@ -57,27 +57,11 @@ impl Failure {
         };
         match error {
             ClientError::Problem(problem) => {
-                let mut problem = problem.clone();
-                problem.hint = problem.hint.map(|hint| hive.reaching(&hint));
-                Self {
-                    exit,
-                    problem,
-                    lines: Vec::new(),
-                }
+                let hint = problem.hint.as_ref().map(|hint| hive.reaching(hint));
+                Self::of_problem(exit, problem, hint)
             }
             ClientError::Unauthorized(problem) => {
-                let mut problem = problem.clone();
-                let is_stranger = problem.code == Open::Known(ProblemCode::Unauthenticated);
-                if is_stranger || problem.hint.is_none() {
-                    let or_token = ", or set KEEPER_TOKEN to what hive token create prints there";
-                    let or_token = if hive.is_known { "" } else { or_token };
-                    problem.hint = Some(hive.how_to_pair() + or_token);
-                }
-                Self {
-                    exit,
-                    problem,
-                    lines: Vec::new(),
-                }
+                Self::of_problem(exit, problem, Some(way_in(hive, problem)))
             }
             ClientError::BadAddress { .. } => Self::usage(
                 error.to_string(),
@@ -117,6 +101,17 @@ impl Failure {
                 error.to_string(),
                 "check the address, and that hive and keeper have the same version",
             ),
+        }
+    }
+
+    fn of_problem(exit: u8, problem: &Problem, hint: Option<String>) -> Self {
+        Self {
+            exit,
+            problem: Box::new(Problem {
+                hint,
+                ..problem.clone()
+            }),
+            lines: Vec::new(),
         }
     }
 
@@ -160,6 +155,18 @@ impl Failure {
                 (0, None) => printer.must_know(Tone::Bad, line),
                 _ => printer.must_know(Tone::Plain, line),
             }
+        }
+    }
+}
+
+/// How somebody gets in whom a hive does not let in.
+fn way_in(hive: &Hive, problem: &Problem) -> String {
+    let is_stranger = problem.code == Open::Known(ProblemCode::Unauthenticated);
+    match &problem.hint {
+        Some(hint) if !is_stranger => hint.clone(),
+        Some(_) | None => {
+            let or_token = ", or set KEEPER_TOKEN to what hive token create prints there";
+            hive.how_to_pair() + if hive.is_known { "" } else { or_token }
         }
     }
 }

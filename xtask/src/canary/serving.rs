@@ -19,11 +19,13 @@ pub(super) fn serve(
     hub: &str,
     home: &Path,
     log: &str,
+    more: &[&str],
     proxy: Option<&str>,
 ) -> Result<Child> {
     let mut command: Command = ours(programs.hive(), hub, home);
     command
         .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(more)
         .env("HIVE_LOG", "trace")
         .stderr(fs::File::create(home.join(log))?)
         .kill_on_drop(true);
