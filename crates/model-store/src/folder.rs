@@ -1,13 +1,15 @@
 //! Folders of the store held open, so that a symbolic link planted in a path is met and never followed.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -54,6 +56,31 @@ impl Folder {
         let fd = rustix::fs::openat(&self.fd, name, OPEN | OFlags::NOFOLLOW, Mode::empty())
             .map_err(|error| StoreError::at(&path, error))?;
         Ok(Self { fd, path })
+    }
+
+    /// Opens the folder `name` in this one, `None` where it is missing.
+    pub(crate) fn existing(&self, name: impl AsRef<OsStr>) -> Result<Option<Self>, StoreError> {
+        let name = name.as_ref();
+        let path = self.path.join(name);
+        match rustix::fs::openat(&self.fd, name, OPEN | OFlags::NOFOLLOW, Mode::empty()) {
+            Ok(fd) => Ok(Some(Self { fd, path })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(StoreError::at(&path, error)),
+        }
+    }
+
+    /// The names of all that is in this folder.
+    pub(crate) fn names(&self) -> Result<Vec<OsString>, StoreError> {
+        let failed = |error| StoreError::at(&self.path, error);
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.fd).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
     }
 
     /// Makes the renames and links in this folder survive a loss of power.
@@ -147,9 +174,51 @@ impl Folder {
     }
 
     /// Removes `name`, which may be missing already.
-    pub(crate) fn unlink(&self, name: &str) -> Result<(), StoreError> {
+    pub(crate) fn unlink(&self, name: impl AsRef<OsStr>) -> Result<(), StoreError> {
+        let name = name.as_ref();
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(StoreError::at(&self.path.join(name), error)),
+        }
+    }
+
+    /// Removes `name` and, where it is a folder, all that is in it. Links are removed and not followed.
+    pub(crate) fn remove_tree(&self, name: impl AsRef<OsStr>) -> Result<(), StoreError> {
+        let name = name.as_ref();
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            // Linux says the first, POSIX the second (unlink(2)).
+            Err(Errno::ISDIR | Errno::PERM) => {}
+            Err(error) => return Err(StoreError::at(&self.path.join(name), error)),
+        }
+        if let Some(folder) = self.existing(name)? {
+            for below in folder.names()? {
+                folder.remove_tree(below)?;
+            }
+        }
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(StoreError::at(&self.path.join(name), error)),
+        }
+    }
+
+    /// Removes the folder `name` if nothing is in it.
+    pub(crate) fn remove_if_empty(&self, name: impl AsRef<OsStr>) {
+        // One that is not empty, or gone already, stays as it is: both are fine.
+        let _ = rustix::fs::unlinkat(&self.fd, name.as_ref(), AtFlags::REMOVEDIR);
+    }
+
+    /// Bytes that removing `name` frees: none for a link, and none for a file that has another name too.
+    pub(crate) fn bytes_freed_by(&self, name: impl AsRef<OsStr>) -> Result<u64, StoreError> {
+        let name = name.as_ref();
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat)
+                if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                    && stat.st_nlink == 1 =>
+            {
+                Ok(u64::try_from(stat.st_size).unwrap_or_default())
+            }
+            Ok(_) | Err(Errno::NOENT) => Ok(0),
             Err(error) => Err(StoreError::at(&self.path.join(name), error)),
         }
     }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::list::entries;
+use crate::folder::Folder;
 use crate::store::{PARTIAL_SUFFIX, is_absent};
 use crate::{
     BlobName, Commit, ModelStore, RepoId, Revision, StoreError, StoredRepo, StoredSnapshot,
@@ -36,9 +35,18 @@ impl ModelStore {
         let Some(stored) = self.show(repo)? else {
             return Ok(None);
         };
-        refuse_link(&stored.path)?;
+        let root = Folder::root(self.root())?;
+        let name = repo.folder_name();
+        let Some(folder) = root.existing(&name)? else {
+            return Ok(None);
+        };
+        let place = Place {
+            root: &root,
+            name: &name,
+            folder: &folder,
+        };
         let Some(revision) = revision else {
-            return remove_repo(&stored).map(Some);
+            return place.remove(&stored).map(Some);
         };
         let is_wanted = |snapshot: &StoredSnapshot| match revision {
             Revision::Commit(commit) => snapshot.commit == *commit,
@@ -46,73 +54,110 @@ impl ModelStore {
         };
         match stored.snapshots.iter().find(|snapshot| is_wanted(snapshot)) {
             None => Ok(None),
-            Some(snapshot) => remove_snapshot(&stored, snapshot).map(Some),
+            Some(snapshot) => place.remove_snapshot(&stored, snapshot).map(Some),
         }
     }
 }
 
-/// A repository's folder that leads elsewhere is not ours to empty.
-fn refuse_link(path: &Path) -> Result<(), StoreError> {
-    if path.is_symlink() {
-        let path = path.to_owned();
-        return Err(StoreError::Tampered { path });
+/// A repository's folder, held open in the store's: what is removed is in it, wherever its path leads meanwhile.
+struct Place<'a> {
+    root: &'a Folder,
+    name: &'a str,
+    folder: &'a Folder,
+}
+
+impl Place<'_> {
+    fn remove(&self, stored: &StoredRepo) -> Result<Removed, StoreError> {
+        let mut bytes_freed = 0;
+        let mut commits = Vec::new();
+        for snapshot in &stored.snapshots {
+            bytes_freed += size_of_plain_files(snapshot)?;
+            self.remove_refs(snapshot)?;
+            commits.push(snapshot.commit.clone());
+        }
+        if let Some(blobs) = self.folder.existing("blobs")? {
+            for name in blobs.names()? {
+                bytes_freed += blobs.bytes_freed_by(&name)?;
+            }
+        }
+        self.root.remove_tree(self.name)?;
+        Ok(Removed {
+            commits,
+            bytes_freed,
+        })
+    }
+
+    fn remove_snapshot(
+        &self,
+        stored: &StoredRepo,
+        snapshot: &StoredSnapshot,
+    ) -> Result<Removed, StoreError> {
+        let commit = &snapshot.commit;
+        let mut bytes_freed = size_of_plain_files(snapshot)?;
+        self.remove_refs(snapshot)?;
+        self.remove_tree_in("snapshots", commit.as_str())?;
+        if let Some(blobs) = self.folder.existing("blobs")? {
+            for blob in blobs_of_this_one_alone(stored, snapshot) {
+                bytes_freed += blobs.bytes_freed_by(blob.as_str())?;
+                blobs.unlink(blob.as_str())?;
+            }
+            remove_orphans(&blobs)?;
+        }
+        // What other tools noted about the commit.
+        self.remove_tree_in("trees", &format!("{commit}.json"))?;
+        self.remove_tree_in(".no_exist", commit.as_str())?;
+        for name in ["snapshots", "blobs", "refs", "trees", ".no_exist"] {
+            self.folder.remove_if_empty(name);
+        }
+        self.root.remove_if_empty(self.name);
+        Ok(Removed {
+            commits: vec![commit.clone()],
+            bytes_freed,
+        })
+    }
+
+    fn remove_refs(&self, snapshot: &StoredSnapshot) -> Result<(), StoreError> {
+        let Some(refs) = self.folder.existing("refs")? else {
+            return Ok(());
+        };
+        for name in &snapshot.refs {
+            remove_ref(&refs, name.as_str())?;
+        }
+        Ok(())
+    }
+
+    fn remove_tree_in(&self, folder: &str, name: &str) -> Result<(), StoreError> {
+        match self.folder.existing(folder)? {
+            Some(folder) => folder.remove_tree(name),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Removes a ref, and the folders on the way to it that are empty then.
+fn remove_ref(folder: &Folder, name: &str) -> Result<(), StoreError> {
+    let Some((first, rest)) = name.split_once('/') else {
+        return folder.unlink(name);
+    };
+    if let Some(below) = folder.existing(first)? {
+        remove_ref(&below, rest)?;
+        folder.remove_if_empty(first);
     }
     Ok(())
 }
 
-fn remove_repo(stored: &StoredRepo) -> Result<Removed, StoreError> {
-    let mut bytes_freed = 0;
-    let mut commits = Vec::new();
-    for snapshot in &stored.snapshots {
-        bytes_freed += size_of_plain_files(snapshot)?;
-        remove_refs(stored, snapshot)?;
-        commits.push(snapshot.commit.clone());
-    }
-    for entry in entries(&stored.path.join("blobs"))? {
-        bytes_freed += size_of_itself(&entry.path())?;
-    }
-    remove_tree(&stored.path)?;
-    Ok(Removed {
-        commits,
-        bytes_freed,
-    })
-}
-
-fn remove_snapshot(stored: &StoredRepo, snapshot: &StoredSnapshot) -> Result<Removed, StoreError> {
-    let mut bytes_freed = size_of_plain_files(snapshot)?;
-    remove_refs(stored, snapshot)?;
-    remove_tree(&snapshot.path)?;
-    for blob in blobs_of_this_one_alone(stored, snapshot) {
-        let path = stored.path.join("blobs").join(blob.as_str());
-        bytes_freed += size_of_itself(&path)?;
-        remove_file(&path)?;
-    }
-    remove_orphans(&stored.path.join("blobs"))?;
-    // What other tools noted about the commit.
-    let commit = &snapshot.commit;
-    remove_file(&stored.path.join("trees").join(format!("{commit}.json")))?;
-    remove_tree(&stored.path.join(".no_exist").join(commit.as_str()))?;
-    for folder in ["snapshots", "blobs", "refs", "trees", ".no_exist", ""] {
-        remove_if_empty(&stored.path.join(folder));
-    }
-    Ok(Removed {
-        commits: vec![commit.clone()],
-        bytes_freed,
-    })
-}
-
 /// Removes what stands beside partials, such as their records, where the partial itself is gone.
-fn remove_orphans(blobs: &Path) -> Result<(), StoreError> {
+fn remove_orphans(blobs: &Folder) -> Result<(), StoreError> {
     let beside = format!("{PARTIAL_SUFFIX}.");
-    for entry in entries(blobs)? {
-        let name = entry.file_name();
+    let names = blobs.names()?;
+    for name in &names {
         let partial = name.to_str().and_then(|name| {
             let (blob, _) = name.split_once(&beside)?;
             let blob = BlobName::new(blob).ok()?;
-            Some(blobs.join(format!("{blob}{PARTIAL_SUFFIX}")))
+            Some(format!("{blob}{PARTIAL_SUFFIX}"))
         });
-        if partial.is_some_and(|partial| !partial.exists()) {
-            remove_file(&entry.path())?;
+        if partial.is_some_and(|partial| !names.iter().any(|name| **name == *partial)) {
+            blobs.unlink(name)?;
         }
     }
     Ok(())
@@ -135,19 +180,6 @@ fn blobs_of_this_one_alone<'a>(
     blobs
 }
 
-fn remove_refs(stored: &StoredRepo, snapshot: &StoredSnapshot) -> Result<(), StoreError> {
-    let refs = stored.path.join("refs");
-    for name in &snapshot.refs {
-        let path = refs.join(name.as_str());
-        remove_file(&path)?;
-        path.ancestors()
-            .skip(1)
-            .take_while(|folder| *folder != refs)
-            .for_each(remove_if_empty);
-    }
-    Ok(())
-}
-
 /// Bytes of the files that another tool put into the snapshot itself.
 fn size_of_plain_files(snapshot: &StoredSnapshot) -> Result<u64, StoreError> {
     snapshot
@@ -166,25 +198,4 @@ fn size_of_itself(path: &Path) -> Result<u64, StoreError> {
         Err(error) if is_absent(&error) => Ok(0),
         Err(error) => Err(StoreError::at(path, error)),
     }
-}
-
-fn remove_file(path: &Path) -> Result<(), StoreError> {
-    absent_is_fine(path, fs::remove_file(path))
-}
-
-/// Removes a folder with all that is in it. Links are removed, not followed.
-fn remove_tree(path: &Path) -> Result<(), StoreError> {
-    absent_is_fine(path, fs::remove_dir_all(path))
-}
-
-fn absent_is_fine(path: &Path, result: io::Result<()>) -> Result<(), StoreError> {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::at(path, error)),
-        _ => Ok(()),
-    }
-}
-
-fn remove_if_empty(folder: &Path) {
-    // A folder that is not empty, or gone already, stays as it is: both are fine.
-    let _ = fs::remove_dir(folder);
 }

@@ -9,4 +9,5 @@ mod list;
 mod lock;
 mod place;
 mod publish;
+mod race;
 mod remove;
