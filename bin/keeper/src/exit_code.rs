@@ -81,7 +81,9 @@ pub(crate) const fn of_failed_job(retryable: bool) -> u8 {
 /// The code of a request that a hive or its way there refused.
 pub(crate) fn of_client_error(error: &ClientError) -> u8 {
     match error {
-        ClientError::BadAddress { .. } | ClientError::BadCaFile { .. } => USAGE,
+        ClientError::BadAddress { .. }
+        | ClientError::BadCaFile { .. }
+        | ClientError::NoClient { .. } => USAGE,
         ClientError::Unreachable { .. }
         | ClientError::NotTls { .. }
         | ClientError::AnswerLost { .. }

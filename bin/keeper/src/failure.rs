@@ -7,7 +7,7 @@ use hive_client::{CertificateProblem, ClientError};
 
 use crate::{
     exit_code,
-    hives::Hive,
+    hives::{self, Hive},
     ui::{Printer, Tone, screens},
 };
 
@@ -48,6 +48,18 @@ impl Failure {
         Self::new(exit_code::USAGE, "usage", detail, next)
     }
 
+    /// What was given to reach a hive with cannot be used.
+    pub(crate) fn of_endpoint(error: &ClientError) -> Self {
+        let next = match error {
+            ClientError::BadCaFile { .. } => "name a PEM file with certificates",
+            ClientError::NoClient { .. } => {
+                "correct SSL_CERT_FILE, or install the system's authorities (Debian: ca-certificates)"
+            }
+            _ => hives::ADDRESSES,
+        };
+        Self::usage(error.to_string(), next)
+    }
+
     /// A request to this hive failed.
     pub(crate) fn of_client(hive: &Hive, error: &ClientError) -> Self {
         let exit = exit_code::of_client_error(error);
@@ -63,13 +75,9 @@ impl Failure {
             ClientError::Unauthorized(problem) => {
                 Self::of_problem(exit, problem, Some(way_in(hive, problem)))
             }
-            ClientError::BadAddress { .. } => Self::usage(
-                error.to_string(),
-                "give an address such as https://gpu1:7835",
-            ),
-            ClientError::BadCaFile { .. } => {
-                Self::usage(error.to_string(), "name a PEM file with certificates")
-            }
+            ClientError::BadAddress { .. }
+            | ClientError::BadCaFile { .. }
+            | ClientError::NoClient { .. } => Self::of_endpoint(error),
             ClientError::AnotherCertificate { pinned, shown, .. } => Self::new(
                 exit,
                 "another_certificate",

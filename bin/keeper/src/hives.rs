@@ -9,7 +9,7 @@ mod pairing;
 
 use std::ffi::OsString;
 
-use hive_client::{ClientError, Endpoint, HiveClient, HttpEndpoint, Trust};
+use hive_client::{Endpoint, HiveClient, HttpEndpoint, Trust};
 use secrecy::SecretString;
 use url::Url;
 
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// What to give instead of an address that is none.
-const ADDRESSES: &str = "give an address such as ssh://gpu1 or https://gpu1:7835";
+pub(crate) const ADDRESSES: &str = "give an address such as ssh://gpu1 or https://gpu1:7835";
 
 /// The hive of this machine and user.
 pub(crate) const LOCAL: &str = "local";
@@ -79,12 +79,8 @@ pub(crate) struct Hive {
 impl Hive {
     /// A hive behind this endpoint.
     pub(crate) fn connect(target: &Target, endpoint: &Endpoint) -> Result<Self, Failure> {
-        let client = HiveClient::connect(endpoint).map_err(|error| match error {
-            ClientError::BadCaFile { .. } => {
-                Failure::usage(error.to_string(), "name a PEM file with certificates")
-            }
-            _ => Failure::usage(error.to_string(), ADDRESSES),
-        })?;
+        let client = HiveClient::connect(endpoint);
+        let client = client.map_err(|error| Failure::of_endpoint(&error))?;
         Ok(Self {
             name: target.name.clone(),
             flag: target.flag.clone(),

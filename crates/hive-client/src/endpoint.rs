@@ -1,6 +1,6 @@
 //! Where a hive is and how one gets in: its unix socket, or an HTTP address with a token.
 
-use std::{path::PathBuf, time::Duration};
+use std::{error::Error, iter::successors, path::PathBuf, time::Duration};
 
 use reqwest::redirect;
 use secrecy::SecretString;
@@ -111,29 +111,22 @@ impl Endpoint {
             .read_timeout(READ_LIMIT);
         let builder = match self {
             Self::UnixSocket(path) | Self::Forwarded { socket: path, .. } => {
-                builder.unix_socket(path.as_path())
+                // Nothing here speaks TLS, and a system without authorities is no reason to fail.
+                builder.unix_socket(path.as_path()).tls_certs_only([])
             }
             Self::Http(endpoint) => {
-                let builder = endpoint.trust.apply(&self.describe(), builder)?;
+                let builder = match endpoint.url.scheme() {
+                    "http" => builder.tls_certs_only([]),
+                    _ => endpoint.trust.apply(&self.describe(), builder)?,
+                };
                 let builder = builder.tcp_nodelay(true);
                 match &endpoint.proxy {
-                    Some(proxy) => builder.proxy(self.through(proxy)?),
+                    Some(proxy) => builder.proxy(through(proxy)?),
                     None => builder,
                 }
             }
         };
-        builder.build().map_err(|error| self.unusable(&error))
-    }
-
-    fn through(&self, proxy: &HttpProxy) -> Result<reqwest::Proxy, ClientError> {
-        reqwest::Proxy::all(proxy.url().clone()).map_err(|error| self.unusable(&error))
-    }
-
-    fn unusable(&self, error: &reqwest::Error) -> ClientError {
-        ClientError::Protocol {
-            hive: self.describe(),
-            detail: format!("no HTTP client could be made ({error})"),
-        }
+        builder.build().map_err(|error| unusable(&error))
     }
 
     /// No wait between two connections of an event stream is longer: a person watches, and nothing is spared by waiting
@@ -154,6 +147,19 @@ impl Endpoint {
             Self::Http(endpoint) => endpoint.token.as_ref(),
         }
     }
+}
+
+fn through(proxy: &HttpProxy) -> Result<reqwest::Proxy, ClientError> {
+    reqwest::Proxy::all(proxy.url().clone()).map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &reqwest::Error) -> ClientError {
+    // The causes above the last one only say that something went wrong.
+    let causes = successors(error.source(), |&error| error.source());
+    let reason = causes
+        .last()
+        .map_or_else(|| error.to_string(), ToString::to_string);
+    ClientError::NoClient { reason }
 }
 
 #[cfg(test)]

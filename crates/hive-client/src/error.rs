@@ -75,6 +75,12 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The HTTP client cannot be set up; the certificates of the system are what it may lack.
+    #[error("no HTTP client could be made: {reason}")]
+    NoClient {
+        /// Why.
+        reason: String,
+    },
     /// The hive does not accept who asks (401, 403).
     #[error("the hive refuses: {}", .0.detail)]
     Unauthorized(Box<Problem>),
@@ -104,6 +110,7 @@ impl ClientError {
             | Self::UntrustedCertificate { .. }
             | Self::NotTls { .. }
             | Self::BadCaFile { .. }
+            | Self::NoClient { .. }
             | Self::Protocol { .. } => None,
         }
     }
@@ -123,6 +130,7 @@ impl ClientError {
             | Self::UntrustedCertificate { .. }
             | Self::NotTls { .. }
             | Self::BadCaFile { .. }
+            | Self::NoClient { .. }
             | Self::Unauthorized(_)
             | Self::Problem(_)
             | Self::Protocol { .. } => false,
