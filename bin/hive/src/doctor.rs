@@ -6,11 +6,13 @@
 pub(crate) mod command;
 mod disk;
 mod hub;
+mod proxy;
+mod sha256;
 mod store;
 
 use std::{sync::Arc, time::Duration};
 
-use hive_api::{Diagnosis, Finding, MeasuredRates, RateLimit};
+use hive_api::{Diagnosis, Finding, MeasuredRates};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{facts::Facts, operations::model_download::ModelDownloads};
@@ -19,8 +21,6 @@ use crate::{facts::Facts, operations::model_download::ModelDownloads};
 const OPEN_FILES: u64 = 65_536;
 /// A disk that takes longer to answer a question does not answer.
 const DISK_LIMIT: Duration = Duration::from_secs(10);
-/// The look-up, the file's address and the sample itself.
-const SAMPLE_LIMIT: Duration = Duration::from_secs(20);
 
 /// What is looked at.
 pub(crate) struct Patient {
@@ -54,18 +54,18 @@ impl Patient {
         found(open_files(
             rustix::process::getrlimit(rustix::process::Resource::Nofile).current,
         ));
-        found(self.proxy());
-        found(hub::reach(&self.downloads).await);
+        let (proxy, ca_file) = (self.facts.proxy.as_deref(), self.facts.ca_file.as_deref());
+        found(proxy::proxy(proxy, ca_file).await);
+        let (hub, clock_ahead) = hub::reach(&self.downloads).await;
+        found(hub);
+        clock_ahead.map(hub::clock).into_iter().for_each(&mut found);
         let (disk, disk_rate) = disk::write_rate(&self.facts.store_path).await;
         found(disk);
-        let (sha256, sha256_rate) = sha256_rate().await;
+        let (sha256, sha256_rate) = sha256::rate().await;
         found(sha256);
         let connections = self.facts.connections as usize;
         let receiving = self.receiving_bytes_per_second;
-        let sampled = hub::rate(&self.downloads, model, connections, receiving);
-        let (hub, hub_rate) = timeout(SAMPLE_LIMIT, sampled)
-            .await
-            .unwrap_or_else(|_| (hub::too_slow(SAMPLE_LIMIT), None));
+        let (hub, hub_rate) = hub::rate(&self.downloads, model, connections, receiving).await;
         found(hub);
         Diagnosis {
             findings,
@@ -75,15 +75,6 @@ impl Patient {
                 hub_bytes_per_second: hub_rate,
             },
         }
-    }
-
-    fn proxy(&self) -> Finding {
-        let proxy = self.facts.proxy.as_deref().unwrap_or("no proxy");
-        let roots = match &self.facts.ca_file {
-            Some(file) => format!("system roots and {file}"),
-            None => "system roots".to_owned(),
-        };
-        Finding::ok("proxy", format!("{proxy}, {roots}"))
     }
 }
 
@@ -119,17 +110,6 @@ fn open_files(limit: Option<u64>) -> Finding {
              (docs/OPERATIONS.md#open-files)",
         ),
     }
-}
-
-/// As fast as a download hashes what it receives, on one core.
-async fn sha256_rate() -> (Finding, Option<u64>) {
-    let measured = spawn_blocking(|| downloader::sha256_rate(Duration::from_millis(300))).await;
-    let Ok(rate) = measured else {
-        let next = "run it again";
-        return (Finding::fail("sha256", "it was not measured", next), None);
-    };
-    let shown = RateLimit::new(Some(rate));
-    (Finding::ok("sha256", shown.to_string()), Some(rate))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use hive_api::Problem;
 use hive_client::ClientError;
 use job_registry::OpenError;
+use model_provisioner::HubSetupError;
 
 use crate::{
     access::AccessError, config::ConfigError, listen::ListenError, local_token::LocalTokenError,
@@ -71,6 +72,11 @@ impl Failure {
             Self::Start(StartError::Database(error)) => error,
             Self::Socket(error) => return Some(error.remedy()),
             Self::Refused(problem) => return problem.hint.clone(),
+            Self::Start(StartError::Hub(HubSetupError::BadCertificates { .. })) => {
+                return Some(
+                    "name a PEM file with certificates in SSL_CERT_FILE, or unset it".to_owned(),
+                );
+            }
             _ => return None,
         };
         match error {

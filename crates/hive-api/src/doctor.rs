@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Open, RateLimit, open::OpenFindingLevel};
+use crate::{Open, figures, open::OpenFindingLevel};
 
 /// Lines are broken at this width, since a terminal has no fewer columns.
 const COLUMNS: usize = 80;
@@ -194,10 +194,10 @@ impl MeasuredRates {
             .filter(|(_, rest)| !rest.is_empty())?;
         let others: Vec<String> = others
             .iter()
-            .map(|(rate, name, _)| format!("{name} {}", RateLimit::new(Some(*rate))))
+            .map(|(rate, name, _)| format!("{name} {}", figures::rate(*rate)))
             .collect();
         let (rate, name, words) = first;
-        let rate = RateLimit::new(Some(*rate));
+        let rate = figures::rate(*rate);
         Some((name, format!("{words}, {rate} ({})", others.join(", "))))
     }
 }
@@ -315,8 +315,8 @@ mod tests {
         ];
         let rates = MeasuredRates {
             disk_bytes_per_second: Some(1_900_000_000),
-            sha256_bytes_per_second: Some(1_700_000_000),
-            hub_bytes_per_second: Some(94_000_000),
+            sha256_bytes_per_second: Some(1_704_930_000),
+            hub_bytes_per_second: Some(93_930_000),
         };
         assert_eq!(
             DoctorSummary::of(&findings, rates).to_string(),

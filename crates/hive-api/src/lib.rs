@@ -8,6 +8,7 @@ mod access;
 mod dashboard;
 mod doctor;
 mod event;
+pub mod figures;
 mod fingerprint;
 mod hive_info;
 mod hub_account;

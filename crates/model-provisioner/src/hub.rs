@@ -7,6 +7,7 @@
 mod account;
 mod client;
 mod commit;
+mod contact;
 mod error;
 mod failure;
 mod file;
@@ -21,6 +22,7 @@ use std::{path::PathBuf, time::Duration};
 use url::Url;
 
 pub use client::HubSetupError;
+pub use contact::HubContact;
 pub use error::{Denial, HubErrorKind, Missing};
 pub use proxy::Proxies;
 

@@ -23,7 +23,9 @@ pub use error::{AccountError, ProvisionError, StorageFault, Unfinished};
 pub use event::{
     FileTransfer, Notice, ProvisionEvent, ProvisionPhase, RetryEvent, TransferProgress,
 };
-pub use hub::{Denial, HubErrorKind, HubLimits, HubSettings, HubSetupError, Missing, Proxies};
+pub use hub::{
+    Denial, HubContact, HubErrorKind, HubLimits, HubSettings, HubSetupError, Missing, Proxies,
+};
 pub use model_store::{Commit, RepoId, RepoKind};
 pub use plan::{Access, Choice, LeftOut, Plan, PlannedFile};
 pub use provisioner::{

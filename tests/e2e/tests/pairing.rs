@@ -173,3 +173,35 @@ async fn a_hive_with_another_certificate_gets_no_code_and_is_paired_anew_only_wh
     assert_eq!(listed.end, End::Exit(0), "{listed}");
     two.end().await;
 }
+
+#[tokio::test]
+async fn a_look_at_a_hive_tells_the_pinned_certificate_from_another_and_from_one_of_nobody() {
+    let two = Two::start().await;
+    let line = two.printed().await;
+    let added = two.run(&line).await;
+    assert_eq!(added.end, End::Exit(0), "{added}");
+    let looked = two.keeper(&["hive", "doctor", "gpu1"]).await;
+    assert!(
+        looked
+            .stdout
+            .contains("ok    TLS         certificate matches the pin"),
+        "{looked}"
+    );
+    let pinned = |pin: Option<String>| {
+        let mut keeper = two.laptop.keeper(["hive", "doctor", &line[3]]);
+        keeper.envs(pin.map(|pin| ("KEEPER_PIN", pin)));
+        Running::start(&mut keeper).unwrap().finish()
+    };
+    let another = format!("sha256:{}", "0".repeat(64));
+    let another = pinned(Some(another)).await.unwrap();
+    assert_eq!(another.end, End::Exit(4), "{another}");
+    let shown = "fail  TLS         https://";
+    assert!(another.stdout.contains(shown), "{another}");
+    assert!(another.stdout.contains(&line[5]), "{another}");
+    assert!(another.stdout.contains("hive pair"), "{another}");
+    let nobodys = pinned(None).await.unwrap();
+    assert_eq!(nobodys.end, End::Exit(4), "{nobodys}");
+    assert!(nobodys.stdout.contains(shown), "{nobodys}");
+    assert!(nobodys.stdout.contains("--pin"), "{nobodys}");
+    two.end().await;
+}

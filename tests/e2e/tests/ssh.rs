@@ -56,6 +56,35 @@ async fn a_hive_that_lets_nobody_in_is_not_added_unless_told() {
 }
 
 #[tokio::test]
+async fn a_look_at_a_hive_behind_ssh_names_what_ssh_says_and_a_hive_that_does_not_run() {
+    let machine = Machine::new("http://127.0.0.1:9").unwrap();
+    let look = async |script: &str| {
+        let look = ["hive", "doctor", "ssh://gpu1"];
+        let running = Running::start(&mut keeper(&machine, script, &look)).unwrap();
+        running.finish().await.unwrap()
+    };
+    let denied = look("echo 'alice@gpu1: Permission denied (publickey).' >&2; exit 255").await;
+    assert_eq!(denied.end, End::Exit(4), "{denied}");
+    assert!(denied.stdout.starts_with("fail  ssh "), "{denied}");
+    assert!(denied.stdout.contains("Permission denied"), "{denied}");
+    assert!(denied.stdout.contains("try it alone: ssh gpu1"), "{denied}");
+
+    let stopped = look(
+        "echo 'hive 0.1.0 (model hive)'; echo '{\"socket_path\":\"/s/hive.sock\",\"state\":\"stopped\",\"answers\":false}'",
+    )
+    .await;
+    assert_eq!(stopped.end, End::Exit(3), "{stopped}");
+    assert!(
+        stopped
+            .stdout
+            .starts_with("fail  Hive        no hive runs on gpu1"),
+        "{stopped}"
+    );
+    let start = "keeper --hive ssh://gpu1 hive start";
+    assert!(stopped.stdout.contains(start), "{stopped}");
+}
+
+#[tokio::test]
 async fn ctrl_c_while_connecting_ends_at_once_and_leaves_no_ssh() {
     let machine = Machine::new("http://127.0.0.1:9").unwrap();
     let pipe = machine.home().join("connecting");

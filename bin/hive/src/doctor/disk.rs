@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use hive_api::{Finding, RateLimit};
+use hive_api::{Finding, figures};
 use rustix::fs::{Mode, OFlags, fdatasync, open, statvfs};
 use tokio::{
     task::spawn_blocking,
@@ -34,18 +34,24 @@ const SLOW_BYTES_PER_SECOND: u64 = 50_000_000;
 /// The finding, and the rate in bytes a second.
 pub(super) async fn write_rate(store: &Path) -> (Finding, Option<u64>) {
     let folder = nearest(store);
-    let measured = timeout(LIMIT, spawn_blocking(move || measure(&folder))).await;
-    match measured {
+    told(move || measure(&folder)).await
+}
+
+async fn told(
+    measure: impl FnOnce() -> Result<u64, Unmeasured> + Send + 'static,
+) -> (Finding, Option<u64>) {
+    match timeout(LIMIT, spawn_blocking(measure)).await {
         Ok(Ok(Ok(rate))) => (judged(rate), Some(rate)),
         Ok(Ok(Err(Unmeasured::LittleRoom))) => {
             let found = "not measured: there is less than 1 GB to spare";
-            let next = "make room in the store (docs/OPERATIONS.md#store)";
+            let next =
+                "make room: keeper model list, keeper model remove (docs/OPERATIONS.md#store)";
             (Finding::skip("disk", found, next), None)
         }
         Ok(Ok(Err(Unmeasured::Failed(error)))) => {
             let found = format!("the store takes no bytes: {error}");
-            let next =
-                "look at the disk, and who may write to the store (docs/OPERATIONS.md#store)";
+            let next = "see in dmesg whether the disk is well, and give the hive's user the right to write \
+                 (docs/OPERATIONS.md#store)";
             (Finding::fail("disk", found, next), None)
         }
         Ok(Err(_)) | Err(_) => (silent_disk("disk", LIMIT), None),
@@ -53,7 +59,7 @@ pub(super) async fn write_rate(store: &Path) -> (Finding, Option<u64>) {
 }
 
 fn judged(rate: u64) -> Finding {
-    let found = format!("{}, sync included", RateLimit::new(Some(rate)));
+    let found = format!("{}, sync included", figures::rate(rate));
     if rate < SLOW_BYTES_PER_SECOND {
         let next = "put the store on a faster disk: HF_HUB_CACHE (docs/OPERATIONS.md#store)";
         return Finding::warn("disk", found, next);
@@ -149,6 +155,20 @@ mod tests {
             finding.is(FindingLevel::Skip) && rate.is_none(),
             "{finding:?}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_takes_no_end_is_not_waited_for() {
+        let (_hold, held) = std::sync::mpsc::sync_channel::<()>(0);
+        let never = move || {
+            let _ = held.recv();
+            Ok(0)
+        };
+        // Time stands still while a blocking task runs.
+        let ((finding, rate), ()) = tokio::join!(told(never), tokio::time::advance(LIMIT));
+        assert!(finding.is(FindingLevel::Fail), "{finding:?}");
+        assert!(finding.found.contains("does not answer within 15 s"));
+        assert_eq!(rate, None);
     }
 
     #[test]

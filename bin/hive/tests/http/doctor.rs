@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use fake_hub::{Account, Content, FakeHub, Repository};
-use model_provisioner::HubToken;
+use fake_hub::{Account, Content, FakeHub, Fault, Repository, Requests, Route};
+use hive::TlsConfig;
+use model_provisioner::{HubToken, Proxies};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -43,12 +44,12 @@ async fn every_part_is_found_and_every_rate_measured_and_nothing_is_left() {
     .await;
     fs::create_dir_all(hive.store()).unwrap();
     let diagnosis = diagnosis(&hive, Some(MODEL)).await;
-    for check in ["hub", "proxy", "sha256", "hub_rate"] {
+    for check in ["hub", "proxy", "hub_rate"] {
         assert_eq!(finding(&diagnosis, check)["level"], "ok", "{diagnosis:#}");
         assert_eq!(finding(&diagnosis, check)["next"], Value::Null);
     }
-    for check in ["store", "state", "disk", "open_files"] {
-        // A full or slow disk, or few open files, are this machine's; a failure would be ours.
+    for check in ["store", "state", "disk", "sha256", "open_files"] {
+        // A full or slow disk, a busy processor, or few open files, are this machine's; a failure would be ours.
         assert_ne!(finding(&diagnosis, check)["level"], "fail", "{diagnosis:#}");
     }
     let account = finding(&diagnosis, "hub")["found"].as_str().unwrap();
@@ -103,6 +104,58 @@ async fn a_token_that_the_hub_refuses_fails_and_is_not_shown() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_refuses_fails_and_so_does_the_hub_behind_it() {
+    let proxy = "http://127.0.0.1:9";
+    let hive = RunningHive::start_with(hub().await, |config| {
+        let variable = |name: &str| (name == "HTTP_PROXY").then(|| proxy.to_owned());
+        config.hub.settings.proxies = Proxies::discover(variable).unwrap();
+        config.hub.proxy = Some(proxy.to_owned());
+    })
+    .await;
+    let found = diagnosis(&hive, None).await;
+    for check in ["proxy", "hub"] {
+        let finding = finding(&found, check);
+        assert_eq!(finding["level"], "fail", "{found:#}");
+        let text = finding["found"].as_str().unwrap();
+        assert!(text.contains("127.0.0.1:9"), "{text}");
+    }
+    hive.stop().await;
+}
+
+#[tokio::test]
+async fn a_hub_whose_certificate_nobody_vouches_for_fails_with_the_variable() {
+    let shown = RunningHive::start_with(hub().await, |config| {
+        config.tls = Some(TlsConfig::SelfSigned);
+    })
+    .await;
+    let endpoint = format!("https://{}", shown.address);
+    let hive = RunningHive::start_with(hub().await, |config| {
+        config.hub.settings.endpoint = endpoint.parse().unwrap();
+    })
+    .await;
+    let found = diagnosis(&hive, None).await;
+    assert_eq!(finding(&found, "hub")["level"], "fail", "{found:#}");
+    let next = finding(&found, "hub")["next"].as_str().unwrap();
+    assert!(next.contains("SSL_CERT_FILE"), "{next}");
+    hive.stop().await;
+    shown.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_not_that_of_the_hub_is_a_warning() {
+    let hub = hub().await;
+    let wrong = Fault::SetHeader("Date", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned());
+    hub.on(Requests::to(Route::WhoAmI)).answer(wrong);
+    let hive = RunningHive::start_with(hub, |_| {}).await;
+    let found = diagnosis(&hive, None).await;
+    assert_eq!(finding(&found, "hub")["level"], "ok", "{found:#}");
+    assert_eq!(finding(&found, "hub_clock")["level"], "warn", "{found:#}");
+    let next = finding(&found, "hub_clock")["next"].as_str().unwrap();
+    assert!(next.contains("timedatectl"), "{next}");
+    hive.stop().await;
+}
+
+#[tokio::test]
 async fn an_offline_hive_is_a_warning_and_a_store_that_is_a_file_a_failure() {
     let hive = RunningHive::start_with(hub().await, |config| {
         config.hub.settings.is_offline = true;
@@ -133,7 +186,7 @@ async fn a_second_look_at_the_same_time_is_refused_and_a_bad_model_named() {
         let second = hive.post("/v1/doctor", &nothing).await;
         assert_eq!(second.status(), 409);
         assert_eq!(code_of(second).await, "doctor_running");
-        drop(held);
+        held.release();
     };
     let (first, ()) = tokio::join!(first, second);
     assert_eq!(first.status(), 200);

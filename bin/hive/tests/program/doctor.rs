@@ -82,5 +82,10 @@ fn few_open_files_and_settings_that_hive_serve_refuses_are_found() {
     let (code, lines) = doctor(command.env("HIVE_LISTEN", "0.0.0.0"));
     assert_eq!(code, 1);
     line(&lines, "fail  Settings    `HIVE_LISTEN`");
+    command = hive(home.path(), &["doctor"]);
+    let (code, lines) = doctor(command.env("SSL_CERT_FILE", home.path().join("none.pem")));
+    assert_eq!(code, 1);
+    line(&lines, "fail  Settings    cannot read the certificates");
+    assert!(lines.concat().contains("in SSL_CERT_FILE"), "{lines:#?}");
     fs::remove_dir_all(home.path()).unwrap();
 }

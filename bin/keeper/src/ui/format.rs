@@ -2,20 +2,8 @@
 
 use std::time::Duration;
 
-const UNITS: [(&str, u64); 5] = [
-    ("TB", 1_000_000_000_000),
-    ("GB", 1_000_000_000),
-    ("MB", 1_000_000),
-    ("kB", 1_000),
-    ("B", 1),
-];
-
-/// The largest unit that leaves at least one whole.
-fn unit_of(bytes: u64) -> (&'static str, u64) {
-    // Half a tenth below the unit already rounds up to it: 999.95 MB is 1.0 GB.
-    let fits = |(_, unit): &&(&str, u64)| bytes.saturating_add(unit / 20_000) >= *unit;
-    *UNITS.iter().find(fits).unwrap_or(&("B", 1))
-}
+use hive_api::figures::unit_of;
+pub(crate) use hive_api::figures::{duration, rate, rough_size};
 
 #[expect(
     clippy::cast_precision_loss,
@@ -34,21 +22,6 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{} {name}", in_unit(bytes, unit))
 }
 
-/// `412 GB`: for what changes all the time.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a figure of three digits for a person"
-)]
-pub(crate) fn rough_size(bytes: u64) -> String {
-    let (name, unit) = unit_of(bytes);
-    let value = bytes as f64 / unit as f64;
-    if value < 10.0 && unit > 1_000 {
-        format!("{value:.1} {name}")
-    } else {
-        format!("{value:.0} {name}")
-    }
-}
-
 /// `28.8 of 49.8 GB`, both in the unit of the whole; `28.8 GB` while the whole is unknown.
 pub(crate) fn size_of_total(bytes: u64, total: Option<u64>) -> String {
     let Some(total) = total else {
@@ -60,11 +33,6 @@ pub(crate) fn size_of_total(bytes: u64, total: Option<u64>) -> String {
         in_unit(bytes, unit),
         in_unit(total, unit)
     )
-}
-
-/// `61 MB/s`.
-pub(crate) fn rate(bytes_per_second: u64) -> String {
-    format!("{}/s", rough_size(bytes_per_second))
 }
 
 /// `60.1 %`.
@@ -89,34 +57,11 @@ fn share(part: u64, whole: u64) -> f64 {
     (part as f64 / whole as f64).min(1.0)
 }
 
-/// `22 ms`, `0.2 s`, `31 s`, `27 min`, `2 h 5 min`, `3 d 4 h`.
-pub(crate) fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 if duration.as_millis() < 100 => format!("{} ms", duration.as_millis()),
-        0..10 if duration.subsec_millis() >= 50 || seconds == 0 => {
-            format!("{:.1} s", duration.as_secs_f64())
-        }
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
-    }
-}
-
 /// `14 s`, `16 min`: without tenths.
 pub(crate) fn whole_duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         _ => duration(Duration::from_secs(seconds)),
-    }
-}
-
-fn two(large: u64, large_name: &str, small: u64, small_name: &str) -> String {
-    if small == 0 {
-        format!("{large} {large_name}")
-    } else {
-        format!("{large} {large_name} {small} {small_name}")
     }
 }
 
@@ -183,30 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn rates_and_free_space_are_rough() {
-        assert_eq!(rate(61_400_000), "61 MB/s");
-        assert_eq!(rate(6_140_000), "6.1 MB/s");
-        assert_eq!(rate(0), "0 B/s");
-        assert_eq!(rough_size(412_300_000_000), "412 GB");
-    }
-
-    #[test]
-    fn times_have_the_two_units_that_matter() {
-        let cases = [
-            (Duration::from_millis(230), "0.2 s"),
-            (Duration::from_millis(22), "22 ms"),
-            (Duration::from_millis(3_400), "3.4 s"),
-            (Duration::from_secs(31), "31 s"),
-            (Duration::from_secs(119), "119 s"),
-            (Duration::from_secs(27 * 60 + 5), "27 min"),
-            (Duration::from_mins(125), "2 h 5 min"),
-            (Duration::from_hours(2), "2 h"),
-            (Duration::from_hours(76), "3 d 4 h"),
-        ];
-        for (time, text) in cases {
-            assert_eq!(duration(time), text);
-        }
+    fn whole_times_have_no_tenths() {
         assert_eq!(whole_duration(0), "0 s");
+        assert_eq!(whole_duration(9), "9 s");
         assert_eq!(whole_duration(960), "16 min");
     }
 

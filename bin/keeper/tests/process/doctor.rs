@@ -134,7 +134,8 @@ async fn a_proxy_that_holds_events_back_is_found() {
     assert_eq!(stream["level"], "fail");
     assert_eq!(
         stream["next"],
-        "nginx: proxy_buffering off (docs/OPERATIONS.md#nginx)"
+        "nginx: proxy_buffering off (docs/OPERATIONS.md#nginx); another proxy: have it pass text/event-stream on at once \
+         (docs/OPERATIONS.md#stream)"
     );
     assert_eq!(lines.last().unwrap()["summary"]["failed"], 1);
 }
@@ -218,6 +219,74 @@ async fn an_older_hive_and_a_clock_that_is_wrong_are_warnings() {
         assert!(has_line(&text, start), "{start}\n{text}");
     }
     assert!(text.contains("Nothing failed, 2 warnings"), "{text}");
+}
+
+#[tokio::test]
+async fn a_system_without_authorities_keeps_from_https_alone() {
+    let hive = serve(router(info()).route("/v1/doctor/stream", get(ticks_in_time))).await;
+    let no_file = [("SSL_CERT_FILE", "/no/such/authorities.pem")];
+    let mut plain = Keeper::of(&hive.address, &["hive", "doctor"], &no_file);
+    let text = plain.stdout().await;
+    assert_eq!(plain.ended().await.code(), Some(0), "{text}");
+    let address = hive.address.replace("http://", "https://");
+    let keeper = Keeper::of(&address, &["hive", "doctor"], &no_file);
+    let (_, story) = keeper.output().await;
+    assert!(story.contains("correct SSL_CERT_FILE"), "{story}");
+}
+
+#[tokio::test]
+async fn what_answers_and_is_no_hive_is_said_to_be_none() {
+    let another = serve(Router::new()).await;
+    let (code, text) = look(&another.address, &[]).await;
+    assert_eq!(code, 1, "{text}");
+    assert!(has_line(&text, "fail  Answer "), "{text}");
+    assert!(text.contains("check the address"), "{text}");
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_and_a_hive_that_cannot_look_are_failures() {
+    let busy = async || {
+        let code = hive_api::ProblemCode::DoctorRunning;
+        let problem = hive_api::Problem::new(code, "it looks at itself for someone else");
+        (StatusCode::CONFLICT, Json(problem.with_hint("ask again")))
+    };
+    let router = Router::new()
+        .route("/healthz", get(async || "ok"))
+        .route("/v1/hive", get(async || Json(info())))
+        .route(
+            "/v1/doctor/stream",
+            get(async || event_stream(Body::from(tick(1)))),
+        )
+        .route("/v1/doctor", post(busy));
+    let hive = serve(router).await;
+    let (code, text) = look(&hive.address, &[]).await;
+    assert_eq!(code, 3, "{text}");
+    assert!(has_line(&text, "fail  Stream "), "{text}");
+    assert!(
+        has_line(&text, "fail  Hive        it looks at itself"),
+        "{text}"
+    );
+    assert!(has_line(&text, "      Next        ask again"), "{text}");
+    assert!(text.contains("2 failed"), "{text}");
+}
+
+#[tokio::test]
+async fn what_a_hive_tells_to_type_reaches_that_hive() {
+    let finding = Finding::warn("store", "1.0 GB free", "make room: keeper model list");
+    let diagnosis = Diagnosis {
+        findings: vec![finding],
+        rates: MeasuredRates::default(),
+    };
+    let router = Router::new()
+        .route("/healthz", get(async || "ok"))
+        .route("/v1/hive", get(async || Json(info())))
+        .route("/v1/doctor/stream", get(ticks_in_time))
+        .route("/v1/doctor", post(async move || Json(diagnosis.clone())));
+    let hive = serve(router).await;
+    let (code, text) = look(&hive.address, &["--format", "json"]).await;
+    assert_eq!(code, 0, "{text}");
+    let reached = format!("make room: keeper --hive {} model list", hive.address);
+    assert!(text.contains(&reached), "{text}");
 }
 
 #[tokio::test]

@@ -3,17 +3,18 @@
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock, PoisonError, RwLock},
-    time::Duration,
 };
 
 use hf_hub::HFClient;
+use jiff::Timestamp;
 use reqwest::{Client, Method, StatusCode, header::HeaderValue};
 use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    Denial, Hub, HubError, HubErrorKind, HubSetupError, Missing, failure, tree::read_body,
+    Denial, Hub, HubContact, HubError, HubErrorKind, HubSetupError, Missing, failure,
+    tree::read_body,
 };
 use crate::HubToken;
 
@@ -149,8 +150,8 @@ impl Hub {
         self.who_is(&authorization).await
     }
 
-    /// How long the Hub takes to answer a stranger, `GET /api/whoami-v2`, within the limit for the headers of an answer.
-    pub(crate) async fn reach(&self) -> Result<Duration, HubError> {
+    /// How the Hub answers a stranger, `GET /api/whoami-v2`, within the limit for the headers of an answer.
+    pub(crate) async fn reach(&self) -> Result<HubContact, HubError> {
         let url = self.url(["api", "whoami-v2"].into_iter())?;
         let asked = Instant::now();
         let asking = self.ask_as(None, Method::GET, &url, None);
@@ -159,7 +160,8 @@ impl Hub {
         if answer.status().is_server_error() {
             return Err(failure::of_response(&answer, false, Missing::Repository));
         }
-        Ok(asked.elapsed())
+        let took = asked.elapsed();
+        Ok(HubContact::of(answer.headers(), took, Timestamp::now()))
     }
 
     /// `GET /api/whoami-v2` (Hub API), within the limit for the headers of an answer.

@@ -1,9 +1,7 @@
 //! The Hub account that a provisioner asks as.
 
-use std::time::Duration;
-
 use super::{Provisioner, failure};
-use crate::{AccountError, HubSetupError, HubToken};
+use crate::{AccountError, HubContact, HubSetupError, HubToken};
 
 impl Provisioner {
     /// Asks as another account from now on, or as nobody; transfers that run go on with what they were given. `name` is
@@ -40,8 +38,8 @@ impl Provisioner {
         account.map_err(failure::of_account)
     }
 
-    /// Asks the Hub anything, and says how long its answer took; whatever it answers, it is there.
-    pub async fn reach_hub(&self) -> Result<Duration, AccountError> {
+    /// Asks the Hub anything; whatever it answers, it is there.
+    pub async fn reach_hub(&self) -> Result<HubContact, AccountError> {
         self.refuse_offline()?;
         let reached = self.inner.hub.reach().await;
         reached.map_err(failure::of_account)

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,7 +21,7 @@ const LEAST_RANGE_BYTES: u64 = 1 << 20;
 const PLAN_LIMIT: Duration = Duration::from_secs(10);
 
 /// What was received for nothing but its rate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ReceivedSample {
     /// The file's path in the repository.
     pub path: String,
@@ -31,6 +31,8 @@ pub struct ReceivedSample {
     pub took: Duration,
     /// Over how many connections.
     pub connections: usize,
+    /// Why one of them ended before its part had come, and before the time was over.
+    pub lost: Option<ProvisionError>,
 }
 
 impl ReceivedSample {
@@ -99,26 +101,39 @@ impl Provisioner {
             usize::try_from(size / LEAST_RANGE_BYTES + 1).unwrap_or(1),
         );
         let sampled = receive(&file, size, connections, within).await;
-        let (bytes, took) =
-            sampled.map_err(|error| failure::of_source(error, &planned.repo, &self.inner.hub))?;
+        let failed = |error| failure::of_source(error, &planned.repo, &self.inner.hub);
+        let received = sampled.map_err(failed)?;
         Ok(ReceivedSample {
             path,
-            bytes,
-            took,
+            bytes: received.bytes,
+            took: received.took,
             connections,
+            lost: received.lost.map(failed),
         })
     }
 }
 
-/// Bytes that came over so many connections, and in how long. One connection that fails ends none of the others; all
-/// that fail are the first one's error.
+/// What came over all connections.
+struct Received {
+    bytes: u64,
+    took: Duration,
+    /// The first error of any connection.
+    lost: Option<SourceError>,
+}
+
+/// Receives over so many connections. One that fails ends none of the others; where no byte came, its error is all.
 async fn receive(
     file: &HubFile,
     size: u64,
     connections: usize,
     within: Duration,
-) -> Result<(u64, Duration), SourceError> {
+) -> Result<Received, SourceError> {
     let received = AtomicU64::new(0);
+    let lost = OnceLock::new();
+    let note = |ended: Result<(), SourceError>| {
+        // The first one tells enough.
+        let _ = ended.map_err(|error| lost.set(error));
+    };
     // The first one finds the address for all.
     let share = size.div_ceil(connections as u64).max(1);
     let first = file.open(0..share.min(size), OpenReason::First).await?;
@@ -133,14 +148,20 @@ async fn receive(
             drain(stream, &received).await
         })
         .collect();
-    let others = async { while ways.next().await.is_some() {} };
-    let all = async { tokio::join!(drain(first, &received), others).0 };
+    let one = async { note(drain(first, &received).await) };
+    let others = async {
+        while let Some(ended) = ways.next().await {
+            note(ended);
+        }
+    };
+    let all = async { tokio::join!(one, others) };
     // The time being over is how most of them end.
-    let ended = timeout_at(deadline, all).await;
+    let _ = timeout_at(deadline, all).await;
+    let took = began.elapsed();
     let bytes = received.load(Ordering::Relaxed);
-    match ended {
-        Ok(Err(error)) if bytes == 0 => Err(error),
-        Ok(_) | Err(_) => Ok((bytes, began.elapsed())),
+    match lost.into_inner() {
+        Some(error) if bytes == 0 => Err(error),
+        lost => Ok(Received { bytes, took, lost }),
     }
 }
 

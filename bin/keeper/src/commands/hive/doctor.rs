@@ -111,13 +111,13 @@ async fn introduce(hive: &Hive, has_token: bool, sheet: &mut Sheet<'_>) -> Optio
         }
     };
     if has_token {
-        sheet.tell(token(&info, Timestamp::now()));
+        sheet.tell(token(hive, &info, Timestamp::now()));
     }
     sheet.tell(version(hive, env!("CARGO_PKG_VERSION"), &info.version));
     Some(info)
 }
 
-fn token(info: &HiveInfo, now: Timestamp) -> Finding {
+fn token(hive: &Hive, info: &HiveInfo, now: Timestamp) -> Finding {
     let reach = match &info.caller.scope {
         Open::Known(Scope::Read) => "may look",
         Open::Known(Scope::Infer) => "may use engines",
@@ -132,7 +132,7 @@ fn token(info: &HiveInfo, now: Timestamp) -> Finding {
     let days = days_until(end, now);
     let found = format!("{name}, {reach}, {days} days left");
     if days < FEW_DAYS {
-        let next = "pair anew: hive pair on its machine prints the line (docs/OPERATIONS.md#token)";
+        let next = format!("{} (docs/OPERATIONS.md#token)", hive.how_to_pair());
         return Finding::warn("token", found, next);
     }
     Finding::ok("token", found)
@@ -192,10 +192,10 @@ async fn ask_hive(
     ));
     match hive.client.doctor(&RunDoctor { model }).await {
         Ok(Diagnosis { findings, rates }) => {
-            findings
-                .into_iter()
-                .take(MOST_FINDINGS)
-                .for_each(|finding| sheet.tell(finding));
+            for mut finding in findings.into_iter().take(MOST_FINDINGS) {
+                finding.next = finding.next.map(|next| hive.reaching(&next));
+                sheet.tell(finding);
+            }
             rates
         }
         Err(error) if is_missing(&error) => {
@@ -245,12 +245,14 @@ mod tests {
     #[test]
     fn a_token_that_ends_soon_is_a_warning() {
         let now = |text: &str| text.parse::<Timestamp>().unwrap();
-        let fine = token(&info(), now("2026-11-22T23:00:00Z"));
+        let fine = token(&hive(), &info(), now("2026-11-22T23:00:00Z"));
         assert_eq!(fine, Finding::ok("token", "laptop, may act, 28 days left"));
-        assert!(token(&info(), now("2026-12-19T00:00:00Z")).is(FindingLevel::Warn));
+        let late = token(&hive(), &info(), now("2026-12-19T00:00:00Z"));
+        assert!(late.is(FindingLevel::Warn));
+        assert!(late.next.unwrap().starts_with("pair with it: hive pair"));
         let mut endless = info();
         endless.caller.expires_at = None;
-        assert!(token(&endless, now("2026-11-22T00:00:00Z")).is(FindingLevel::Ok));
+        assert!(token(&hive(), &endless, now("2026-11-22T00:00:00Z")).is(FindingLevel::Ok));
     }
 
     #[test]

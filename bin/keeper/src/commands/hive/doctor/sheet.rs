@@ -38,10 +38,9 @@ impl<'a> Sheet<'a> {
             found.push_str("; ");
             found.push_str(why);
         }
-        let next = problem
-            .hint
-            .as_deref()
-            .unwrap_or("look at the log of the hive");
+        let next = problem.hint.as_deref().unwrap_or(
+            "look at the log of the hive: journalctl -u hive, or hive.log in its state folder",
+        );
         self.tell_with(Finding::fail(check, found, next), failure.exit);
     }
 

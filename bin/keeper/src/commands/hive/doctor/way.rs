@@ -1,6 +1,6 @@
 //! The way to a hive behind an address: its name, its port, what it shows there, its clock, and whether streams pass.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use hive_api::Finding;
 use hive_client::{ClientError, Contact, HttpEndpoint, StreamCheck, Trust};
@@ -40,20 +40,14 @@ pub(super) async fn is_open(url: &Url, sheet: &mut Sheet<'_>) -> bool {
             None => return false,
         },
     };
-    let began = Instant::now();
-    match timeout(CONNECT_LIMIT, connect(&addresses)).await {
-        Ok(Ok(())) => {
-            let took = format::duration(began.elapsed());
+    match connect(&addresses).await {
+        Ok(took) => {
+            let took = format::duration(took);
             sheet.tell(Finding::ok("port", format!("{port} open, {took}")));
             true
         }
-        Ok(Err(error)) => {
-            closed(port, &error.to_string(), sheet);
-            false
-        }
-        Err(_) => {
-            let limit = CONNECT_LIMIT.as_secs();
-            closed(port, &format!("no answer within {limit} s"), sheet);
+        Err(why) => {
+            closed(port, &why, sheet);
             false
         }
     }
@@ -87,8 +81,14 @@ async fn look_up(name: &str, port: u16, sheet: &mut Sheet<'_>) -> Option<Vec<Soc
     None
 }
 
-async fn connect(addresses: &[SocketAddr]) -> io::Result<()> {
-    TcpStream::connect(addresses).await.map(drop)
+/// How long one of the addresses took to take a connection, or why none did.
+async fn connect(addresses: &[SocketAddr]) -> Result<Duration, String> {
+    let began = Instant::now();
+    match timeout(CONNECT_LIMIT, TcpStream::connect(addresses)).await {
+        Ok(Ok(_)) => Ok(began.elapsed()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", CONNECT_LIMIT.as_secs())),
+    }
 }
 
 fn closed(port: u16, why: &str, sheet: &mut Sheet<'_>) {
@@ -170,7 +170,8 @@ fn clock(contact: &Contact) -> Finding {
     } else {
         "ahead"
     };
-    let found = format!("the clock there is {} s {side}", apart.as_secs());
+    let apart_by = format::whole_duration(apart.as_secs().unsigned_abs());
+    let found = format!("the clock there is {apart_by} {side}");
     if apart >= CLOCKS_APART {
         let next = "have both machines set their clocks: timedatectl set-ntp true (docs/OPERATIONS.md#clock)";
         return Finding::warn("clock", found, next);
@@ -180,14 +181,23 @@ fn clock(contact: &Contact) -> Finding {
 
 /// Whether events come as they are sent.
 pub(super) async fn stream(hive: &Hive, sheet: &mut Sheet<'_>) {
-    match hive.client.check_stream().await {
-        Ok(check) => sheet.tell(passes(&check)),
-        Err(error) if is_missing(&error) => sheet.tell(too_old("stream")),
-        Err(ClientError::TimedOut { limit, .. }) => {
-            let found = format!("not all events came within {} s", limit.as_secs());
-            sheet.tell(held_back(found));
-        }
+    match judged(hive.client.check_stream().await) {
+        Ok(finding) => sheet.tell(finding),
         Err(error) => sheet.failed("stream", &Failure::of_client(hive, &error)),
+    }
+}
+
+fn judged(checked: Result<StreamCheck, ClientError>) -> Result<Finding, ClientError> {
+    match checked {
+        Ok(check) => Ok(passes(&check)),
+        Err(error) if is_missing(&error) => Ok(too_old("stream")),
+        Err(ClientError::TimedOut { limit, .. }) => {
+            let limit = limit.as_secs();
+            Ok(held_back(format!(
+                "not all events came within {limit} s: something on the way holds them back"
+            )))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -199,15 +209,16 @@ fn passes(check: &StreamCheck) -> Finding {
             "{events} events sent over {sent:.1} s came within {came:.1} s: something on the way holds them back"
         ));
     }
-    let late = check.held_back.as_millis();
+    let late = format::duration(check.held_back);
     Finding::ok(
         "stream",
-        format!("events come as they are sent, {late} ms apart at most"),
+        format!("events come as they are sent, none later than {late}"),
     )
 }
 
 fn held_back(found: String) -> Finding {
-    let next = "nginx: proxy_buffering off (docs/OPERATIONS.md#nginx)";
+    let next = "nginx: proxy_buffering off (docs/OPERATIONS.md#nginx); another proxy: have it pass \
+                text/event-stream on at once (docs/OPERATIONS.md#stream)";
     Finding::fail("stream", found, next)
 }
 
@@ -243,6 +254,28 @@ mod tests {
             ..contact(0)
         };
         assert!(clock(&timeless).is(FindingLevel::Skip));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_port_that_keeps_silent_is_not_waited_for() {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = [listener.local_addr().unwrap()];
+        // Nobody takes these, and when they are too many the system answers no further one.
+        let wait = Duration::from_secs(1);
+        let try_one = || std::net::TcpStream::connect_timeout(&address[0], wait);
+        let _waiting: Vec<_> = std::iter::from_fn(|| try_one().ok()).collect();
+        let why = connect(&address).await.unwrap_err();
+        assert_eq!(why, "no answer within 5 s");
+    }
+
+    #[test]
+    fn a_stream_of_which_not_all_comes_is_held_back_too() {
+        let (hive, limit) = ("gpu1".to_owned(), Duration::from_secs(20));
+        let finding = judged(Err(ClientError::TimedOut { hive, limit })).unwrap();
+        assert!(finding.is(FindingLevel::Fail), "{finding:?}");
+        assert!(finding.next.unwrap().contains("proxy_buffering off"));
     }
 
     #[test]
