@@ -2,6 +2,7 @@
 //! is full, closed or failing, locks that do nothing, a resolver that is silent. Needs root and strace.
 
 mod disk;
+mod doctor;
 mod locks;
 mod permissions;
 mod resolver;
@@ -29,6 +30,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
     permissions::run(&programs).await?;
     locks::run(&programs).await?;
     resolver::run(&programs).await?;
+    doctor::run(&programs).await?;
     eprintln!("Every fault ends as docs/FAULTS.md says");
     Ok(ExitCode::SUCCESS)
 }

@@ -96,7 +96,7 @@ impl SmallDisk {
     }
 
     /// Takes all that is free.
-    fn fill(&self) -> Result<PathBuf> {
+    pub(super) fn fill(&self) -> Result<PathBuf> {
         let filler = self.0.join("filler");
         let written = fs::write(&filler, vec![1; 64 * 1024 * 1024]);
         ensure!(written.is_err(), "the disk has room for more");

@@ -132,6 +132,26 @@ impl<'a> Scene<'a> {
         Ok(hive)
     }
 
+    /// What `hive doctor` finds where no hive runs, each finding by its check.
+    pub(super) async fn findings(&self, under: &[OsString]) -> Result<Vec<Value>> {
+        let mut words = under.to_vec();
+        words.push(self.programs.hive().into_os_string());
+        let (program, arguments) = words.split_first().context("there is a program")?;
+        let mut doctor = self.surround(Command::new(program), &self.path("state"));
+        doctor
+            .args(arguments)
+            .args(["doctor", "--format", "json"])
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let ended = timeout(LIMIT, doctor.output()).await;
+        let ended = ended.context("`hive doctor` hangs")??;
+        let stdout = String::from_utf8(ended.stdout)?;
+        stdout
+            .lines()
+            .map(|line| Ok(serde_json::from_str(line)?))
+            .collect()
+    }
+
     /// All that the hives have said.
     pub(super) fn log(&self) -> String {
         let logs = ["state", "one", "other"].map(|state| self.path(state).with_extension("log"));

@@ -38,6 +38,9 @@ struct Scene<'a> {
 pub(super) async fn passes_all(programs: &Programs, configuration: &Configuration) -> Result<()> {
     let mut scene = Scene::new(programs, configuration).await?;
     scene.asks_by_name().await?;
+    scene
+        .doctor_finds_the_stream("ok", "events come as they are sent")
+        .await?;
     let job = scene.submit().await?;
     scene.follows_and_resumes(&job).await?;
     let ended = scene
@@ -67,6 +70,9 @@ pub(super) async fn holds_back(programs: &Programs, configuration: &Configuratio
         bail!("this nginx holds nothing back: {line}");
     }
     eprintln!("Two heartbeats from the hive, and nothing behind this proxy");
+    scene
+        .doctor_finds_the_stream("fail", "proxy_buffering off")
+        .await?;
     scene.hive.stop().await
 }
 
@@ -142,7 +148,8 @@ impl<'a> Scene<'a> {
 
     /// A keeper that follows its job sees the hive go and come, and the job through.
     async fn keeper_outlasts_a_restart(&mut self) -> Result<()> {
-        let keeper = self.keeper().spawn().context("keeper did not start")?;
+        let mut keeper = self.keeper(&["model", "download", MODEL]);
+        let keeper = keeper.spawn().context("keeper did not start")?;
         self.until_it_runs().await?;
         let started = start(self.programs, &self.address, &self.hub, &self.folder);
         let Self { hive, front, .. } = self;
@@ -175,6 +182,23 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
+    /// A person who asks what is wrong is told how the stream comes through the proxy.
+    async fn doctor_finds_the_stream(&self, level: &str, words: &str) -> Result<()> {
+        let mut keeper = self.keeper(&["hive", "doctor", "--format", "json"]);
+        let output = timeout(LIMIT, keeper.output()).await;
+        let output = output.context("keeper hive doctor does not end")??;
+        let stdout = String::from_utf8(output.stdout)?;
+        let line = stdout.lines().find(|line| line.contains("\"stream\""));
+        let line = line.with_context(|| format!("keeper finds no stream: {stdout}"))?;
+        let finding: Value = serde_json::from_str(line)?;
+        ensure!(
+            finding["level"] == level && line.contains(words),
+            "keeper finds {finding}"
+        );
+        eprintln!("keeper hive doctor: stream {level}");
+        Ok(())
+    }
+
     /// Returns when the one unfinished job is at work.
     async fn until_it_runs(&self) -> Result<()> {
         let mut jobs = Stream::of(self.curl(&[], &self.front.url(), "/v1/events"))?;
@@ -182,10 +206,11 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    fn keeper(&self) -> Command {
+    fn keeper(&self, arguments: &[&str]) -> Command {
         let mut keeper = Command::new(self.programs.keeper());
         keeper
-            .args(["--hive", &self.front.url(), "model", "download", MODEL])
+            .args(["--hive", &self.front.url()])
+            .args(arguments)
             .env_clear()
             .env("HOME", self.folder.path())
             .env("KEEPER_TOKEN", &self.token)
