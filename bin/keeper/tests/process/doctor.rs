@@ -150,6 +150,14 @@ async fn a_port_that_is_closed_and_a_name_that_is_none_end_with_3() {
     assert_eq!(code, 3, "{text}");
     assert!(has_line(&text, "fail  Port "), "{text}");
     assert!(text.contains("docs/OPERATIONS.md#port"), "{text}");
+    // The port of a proxy is nothing that hive serve could open.
+    let proxy = format!("http://{closed}");
+    let through = [("KEEPER_PROXY", proxy.as_str())];
+    let mut keeper = Keeper::of("https://gpu9.invalid", &["hive", "doctor"], &through);
+    let text = keeper.stdout().await;
+    assert_eq!(keeper.ended().await.code(), Some(3), "{text}");
+    assert!(has_line(&text, "fail  Port "), "{text}");
+    assert!(text.contains("KEEPER_PROXY"), "{text}");
     // RFC 6761, section 6.4: no resolver knows a name of `invalid`.
     let (code, text) = look("https://gpu9.invalid", &[]).await;
     assert_eq!(code, 3, "{text}");

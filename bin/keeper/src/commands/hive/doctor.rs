@@ -38,9 +38,9 @@ pub(in crate::commands) async fn run(
             let is_open = match &endpoint.proxy {
                 Some(proxy) => {
                     sheet.tell(Finding::ok("proxy", format!("asks through {proxy}")));
-                    way::is_open(proxy.url(), &mut sheet).await
+                    way::is_open(proxy.url(), way::PROXY_CLOSED, &mut sheet).await
                 }
-                None => way::is_open(&endpoint.url, &mut sheet).await,
+                None => way::is_open(&endpoint.url, way::HIVE_CLOSED, &mut sheet).await,
             };
             match way {
                 Way::Address(hive) if is_open => way::contact(&hive, endpoint, &mut sheet)

@@ -27,8 +27,15 @@ const CLOCKS_TOGETHER: SignedDuration = SignedDuration::from_secs(2);
 /// A certificate that ends sooner is to be renewed.
 const FEW_DAYS: i64 = 14;
 
-/// Whether the name leads somewhere and somebody listens there.
-pub(super) async fn is_open(url: &Url, sheet: &mut Sheet<'_>) -> bool {
+/// What to do where nobody listens at a hive's address.
+pub(super) const HIVE_CLOSED: &str = "check there that hive serve listens on it (--listen), and the firewall on the way \
+                                      (docs/OPERATIONS.md#port)";
+/// The same for the proxy on the way to it.
+pub(super) const PROXY_CLOSED: &str = "start the proxy, or correct its address: proxy in config.toml, KEEPER_PROXY \
+                                       (docs/OPERATIONS.md#port)";
+
+/// Whether the name leads somewhere and somebody listens there; `next` is what to do where nobody does.
+pub(super) async fn is_open(url: &Url, next: &str, sheet: &mut Sheet<'_>) -> bool {
     let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
         return true;
     };
@@ -47,7 +54,8 @@ pub(super) async fn is_open(url: &Url, sheet: &mut Sheet<'_>) -> bool {
             true
         }
         Err(why) => {
-            closed(port, &why, sheet);
+            let finding = Finding::fail("port", format!("{port} is closed: {why}"), next);
+            sheet.tell_with(finding, exit_code::UNREACHABLE);
             false
         }
     }
@@ -89,13 +97,6 @@ async fn connect(addresses: &[SocketAddr]) -> Result<Duration, String> {
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", CONNECT_LIMIT.as_secs())),
     }
-}
-
-fn closed(port: u16, why: &str, sheet: &mut Sheet<'_>) {
-    let next = "check there that hive serve listens on it (--listen), and the firewall on the way \
-                (docs/OPERATIONS.md#port)";
-    let finding = Finding::fail("port", format!("{port} is closed: {why}"), next);
-    sheet.tell_with(finding, exit_code::UNREACHABLE);
 }
 
 /// Whether what answers there is the hive that is meant, and what time it is there.
