@@ -1,5 +1,6 @@
 //! `cargo xtask faults`: the rows of docs/FAULTS.md that a test cannot make by itself, on the real programs: a disk that
-//! is full, closed or failing, locks that do nothing, a resolver that is silent. Needs root and strace.
+//! is full, closed or failing, locks that do nothing, a resolver that is silent; and what `doctor`
+//! says of them. Needs root and strace.
 
 mod disk;
 mod doctor;

@@ -75,7 +75,7 @@ impl HubLogin {
         let path = self.path.clone();
         self.on_disk(move || write(&path, &token)).await?;
         let set = provisioner.set_hub_token(Some(&hub_token), Some(account.clone()));
-        set.map_err(unusable)?;
+        set.map_err(|error| unusable(&error))?;
         Ok(self.shown(Some(account)))
     }
 
@@ -90,7 +90,7 @@ impl HubLogin {
         .await?;
         let provisioner = &self.downloads.provisioner;
         let set = provisioner.set_hub_token(self.environment.as_ref(), None);
-        set.map_err(unusable)?;
+        set.map_err(|error| unusable(&error))?;
         Ok(self.shown(provisioner.known_hub_account()))
     }
 
@@ -139,7 +139,7 @@ impl HubLogin {
     }
 }
 
-fn unusable(error: HubSetupError) -> Problem {
+fn unusable(error: &HubSetupError) -> Problem {
     Problem::new(ProblemCode::Internal, error.to_string())
 }
 
