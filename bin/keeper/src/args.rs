@@ -385,7 +385,7 @@ pub(crate) struct HiveAddArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// The HTTP proxy on the way to it, for https:// and http://; without it none is used
-    #[arg(long, value_name = "URL", value_parser = hives::proxy)]
+    #[arg(long, value_name = "URL")]
     pub(crate) proxy: Option<String>,
     /// What runs hive there, where it is not on the PATH, for ssh://
     #[arg(long, value_name = "COMMAND")]

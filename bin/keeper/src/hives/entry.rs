@@ -80,13 +80,18 @@ pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// The address of a proxy, for the command line, which everyone on the machine can read.
-pub(crate) fn proxy(text: &str) -> Result<String, String> {
-    let proxy: HttpProxy = text
-        .parse()
-        .map_err(|error: ParseHttpProxyError| error.to_string())?;
+/// The address of a proxy of the command line, which everyone on the machine can read. What is refused is not said again:
+/// it may have a password.
+pub(crate) fn proxy(text: &str) -> Result<String, Failure> {
+    let parsed = text.parse();
+    let proxy: HttpProxy = parsed.map_err(|error: ParseHttpProxyError| {
+        Failure::usage("--proxy names no proxy", error.to_string())
+    })?;
     if proxy.has_login() {
-        return Err("others can read a command line: put its password into KEEPER_PROXY".into());
+        return Err(Failure::usage(
+            "--proxy has a password, and others can read a command line",
+            "set KEEPER_PROXY to it instead",
+        ));
     }
     Ok(proxy.to_string())
 }
@@ -139,7 +144,9 @@ mod tests {
         assert_eq!(proxy("http://proxy:3128/").unwrap(), "http://proxy:3128");
         assert!(proxy("socks5://proxy").is_err());
         let refused = proxy("http://alice:secret@proxy:3128").unwrap_err();
-        assert!(refused.contains("KEEPER_PROXY"), "{refused}");
+        let told = format!("{refused:?}");
+        assert!(told.contains("KEEPER_PROXY"), "{told}");
+        assert!(!told.contains("secret"), "{told}");
     }
 
     #[test]

@@ -179,11 +179,12 @@ fn entry(app: &App, arguments: HiveAddArguments) -> Result<HiveEntry, Failure> {
         return refused("--hive-command", "ssh://");
     }
     let ca_file = arguments.ca_file.as_deref().map(hives::ca_file);
+    let proxy = arguments.proxy.as_deref().map(hives::proxy);
     Ok(HiveEntry {
         url: arguments.url,
         pin: arguments.pin,
         ca_file: ca_file.transpose()?,
-        proxy: arguments.proxy,
+        proxy: proxy.transpose()?,
         hive_command: arguments.hive_command,
         labels: match app.config.hive(&arguments.name) {
             Some(replaced) if arguments.labels.is_empty() => replaced.labels.clone(),

@@ -37,7 +37,7 @@ pub(in crate::commands) async fn run(
             let way = app.way(&target, app.asking())?;
             let is_open = match &endpoint.proxy {
                 Some(proxy) => {
-                    sheet.tell(Finding::ok("proxy", format!("asks through {proxy}")));
+                    sheet.tell(Finding::ok("way", format!("through the proxy {proxy}")));
                     way::is_open(proxy.url(), way::PROXY_CLOSED, &mut sheet).await
                 }
                 None => way::is_open(&endpoint.url, way::HIVE_CLOSED, &mut sheet).await,
