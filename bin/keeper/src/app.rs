@@ -3,12 +3,10 @@
 use std::{
     ffi::OsString,
     io::{self, IsTerminal},
-    time::Duration,
 };
 
 use hive_api::{JobId, RunState};
 use hive_client::Endpoint;
-use tokio::time::timeout;
 
 use crate::{
     failure::Failure,
@@ -19,9 +17,6 @@ use crate::{
     ssh::{Asking, SshHive, Tunnel},
     ui::{Printer, Tone},
 };
-
-/// A hive that takes longer is not waited for to be warned of.
-const WARNING_LIMIT: Duration = Duration::from_secs(2);
 
 /// Looks up an environment variable.
 pub(crate) type Variable = fn(&str) -> Option<OsString>;
@@ -62,6 +57,16 @@ impl App {
         self.connect(&self.target()?).await
     }
 
+    /// The name of a hive beside what is told of it, where several were asked for.
+    pub(crate) fn name_in_fleet<'a>(&self, hive: &'a Hive) -> Option<&'a str> {
+        self.means_fleet().then_some(hive.name.as_str())
+    }
+
+    /// A command line of keeper that means the same hives.
+    pub(crate) fn command(&self, rest: &str) -> String {
+        self.meant.command(rest)
+    }
+
     /// Whether several hives were asked for, even where it turns out to be one.
     pub(crate) fn means_fleet(&self) -> bool {
         self.meant.is_fleet()
@@ -93,7 +98,7 @@ impl App {
                         "this command is for one hive, and {} are meant",
                         names.join(", ")
                     ),
-                    "name one with --hive; model download, model list, job list and hive status take several",
+                    "name one with --hive; the model and job commands and hive status take several",
                 ))
             }
         }
@@ -153,15 +158,25 @@ impl App {
             Way::Own(own) => own,
             Way::Address(hive) => return Ok(hive),
         };
-        if fleet::arrive(&own, local_hive::may_start(&self.variable)).await? {
-            self.warn_of_differences(own.hive()).await;
+        let ran = fleet::arrive(&own, local_hive::may_start(&self.variable)).await?;
+        if ran && own.hive().is_local {
+            self.warn_of_differences(&[own.hive()]).await;
         }
         Ok(own.hive().clone())
     }
 
     /// The way to a hive, running or not; nothing is connected.
     pub(crate) fn way(&self, target: &Target, asking: Asking) -> Result<Way, Failure> {
+        let way = self.unnamed_way(target, asking);
+        way.map_err(|failure| match target.place {
+            Place::Local => failure,
+            Place::Ssh { .. } | Place::Http(_) | Place::Unusable(_) => failure.about(&target.name),
+        })
+    }
+
+    fn unnamed_way(&self, target: &Target, asking: Asking) -> Result<Way, Failure> {
         Ok(match &target.place {
+            Place::Unusable(failure) => return Err(failure.clone()),
             Place::Local => Way::Own(OwnHive::Local(LocalHive::locate(target, self.variable)?)),
             Place::Ssh {
                 address,
@@ -184,37 +199,6 @@ impl App {
             Asking::Person
         } else {
             Asking::Nobody
-        }
-    }
-
-    /// Says so where the person has a token for the Hub and a hive on another machine, which does not see it, has none.
-    pub(crate) async fn warn_of_hub_token(&self, hive: &Hive) {
-        let has_token = (self.variable)("HF_TOKEN").is_some_and(|token| !token.is_empty());
-        if hive.is_local || !has_token || !self.printer.tells_story() {
-            return;
-        }
-        let info = timeout(WARNING_LIMIT, hive.client.hive()).await;
-        if let Ok(Ok(info)) = info
-            && info.hub_token_source.is_none()
-        {
-            let login = hive.command("hive login");
-            let line = format!(
-                "HF_TOKEN is set here, and {} has no token for the Hub: {login}",
-                hive.name
-            );
-            self.printer.story_in(Tone::Warning, &line);
-        }
-    }
-
-    /// The environment that counts is that of the hive, which may have been started with another one.
-    async fn warn_of_differences(&self, hive: &Hive) {
-        if !hive.is_local || !self.printer.tells_story() {
-            return;
-        }
-        if let Ok(info) = hive.client.hive().await {
-            for line in local_hive::differences(&info, &self.variable) {
-                self.printer.story_in(Tone::Warning, &line);
-            }
         }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Failure {
     pub(crate) problem: Box<Problem>,
     /// Further lines that help, such as the end of a log.
     pub(crate) lines: Vec<String>,
+    /// The hive that it is about, where that is not this machine's own.
+    pub(crate) hive: Option<String>,
 }
 
 impl Failure {
@@ -40,6 +42,7 @@ impl Failure {
             exit,
             problem: Box::new(problem),
             lines: Vec::new(),
+            hive: None,
         }
     }
 
@@ -62,6 +65,15 @@ impl Failure {
 
     /// A request to this hive failed.
     pub(crate) fn of_client(hive: &Hive, error: &ClientError) -> Self {
+        let failure = Self::of_request(hive, error);
+        if hive.is_local {
+            failure
+        } else {
+            failure.about(&hive.name)
+        }
+    }
+
+    fn of_request(hive: &Hive, error: &ClientError) -> Self {
         let exit = exit_code::of_client_error(error);
         let unreachable = |detail: String| {
             let failure = Self::new(exit, "hive_unreachable", detail, hive.remedy());
@@ -120,7 +132,14 @@ impl Failure {
                 ..problem.clone()
             }),
             lines: Vec::new(),
+            hive: None,
         }
+    }
+
+    /// Says which hive it is about.
+    pub(crate) fn about(mut self, hive: &str) -> Self {
+        self.hive = Some(hive.to_owned());
+        self
     }
 
     /// Says why.
@@ -157,6 +176,7 @@ impl Failure {
             printer.json_of(hive, &self.problem);
             return;
         }
+        let hive = hive.or_else(|| self.unnamed_hive());
         for (number, line) in screens::refused(self).iter().enumerate() {
             match (number, hive) {
                 (0, Some(hive)) => printer.must_know(Tone::Bad, &format!("{hive}: {line}")),
@@ -164,6 +184,12 @@ impl Failure {
                 _ => printer.must_know(Tone::Plain, line),
             }
         }
+    }
+
+    /// Its hive, where its own words do not name it.
+    fn unnamed_hive(&self) -> Option<&str> {
+        let hive = self.hive.as_deref()?;
+        (!self.problem.detail.contains(hive)).then_some(hive)
     }
 }
 

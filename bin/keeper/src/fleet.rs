@@ -1,5 +1,7 @@
 //! Several hives at once: the ways to them are made side by side, and none keeps another waiting.
 
+mod jobs;
+
 use std::{error::Error, io, time::Duration};
 
 use futures_util::{
@@ -8,11 +10,12 @@ use futures_util::{
 };
 use hive_api::Problem;
 use hive_client::ClientError;
+use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::{
     app::{App, Way},
-    exit_code,
+    exit_code::{self, Ending},
     failure::Failure,
     hives::{Hive, Target},
     local_hive::may_start,
@@ -54,15 +57,26 @@ pub(crate) struct Silence {
     pub(crate) failure: Failure,
 }
 
+impl<T> Answer<T> {
+    /// Looks closer at what the hive answered, which then is no answer where that fails.
+    pub(crate) fn check(&mut self, look: impl FnOnce(&Hive, &mut T) -> Result<(), Failure>) {
+        if let Ok(answer) = &mut self.answer
+            && let Err(failure) = look(&self.hive, answer)
+        {
+            self.answer = Err(Silence::of_way(failure));
+        }
+    }
+}
+
 impl App {
     /// The hives that are meant, on the way: started where they do not run. ssh asks a person for one after the other,
     /// after those that ask nothing.
     pub(crate) async fn fleet(&self) -> Result<Vec<Member>, Failure> {
         let targets = self.targets()?;
-        let quietly = targets
-            .iter()
-            .map(|target| self.member(target, Asking::Nobody));
-        let mut members = quietly.collect::<Result<Vec<Member>, Failure>>()?;
+        let mut members = Vec::with_capacity(targets.len());
+        for target in &targets {
+            members.push(self.member(target, Asking::Nobody)?);
+        }
         let has_ssh = members.iter().any(|member| member.hive.tunnel.is_some());
         if self.asking() != Asking::Person || !has_ssh {
             return Ok(members);
@@ -82,17 +96,20 @@ impl App {
         Ok(members)
     }
 
+    /// A hive to which no way can be made is a member that never arrives.
     fn member(&self, target: &Target, asking: Asking) -> Result<Member, Failure> {
-        let own = match self.way(target, asking)? {
-            Way::Own(own) => own,
-            Way::Address(hive) => {
-                let arrival = std::future::ready(Ok(())).boxed().shared();
-                return Ok(Member { hive, arrival });
+        let (hive, own) = match self.way(target, asking) {
+            Ok(Way::Own(own)) => (own.hive().clone(), Ok(Some(own))),
+            Ok(Way::Address(hive)) => (hive, Ok(None)),
+            Err(failure) => (Hive::without_way(target)?, Err(failure)),
+        };
+        let starts = may_start(&self.variable);
+        let arrival = async move {
+            match own? {
+                Some(own) => arrive(&own, starts).await.map(|_| ()),
+                None => Ok(()),
             }
         };
-        let hive = own.hive().clone();
-        let starts = may_start(&self.variable);
-        let arrival = async move { arrive(&own, starts).await.map(|_| ()) };
         let arrival = arrival.boxed().shared();
         Ok(Member { hive, arrival })
     }
@@ -102,21 +119,23 @@ impl App {
         &self,
         question: impl AsyncFn(&Hive) -> Result<T, ClientError>,
     ) -> Result<Vec<Answer<T>>, Failure> {
-        let ways = self.targets()?;
-        let ways = ways.iter().map(|target| self.way(target, Asking::Nobody));
-        let ways = ways.collect::<Result<Vec<Way>, Failure>>()?;
-        let question = &question;
-        let asked = ways.into_iter().map(|way| async move {
+        let mut ways = Vec::new();
+        for target in self.targets()? {
+            let way = self.way(&target, Asking::Nobody);
             let hive = match &way {
-                Way::Own(own) => own.hive().clone(),
-                Way::Address(hive) => hive.clone(),
+                Ok(Way::Own(own)) => own.hive().clone(),
+                Ok(Way::Address(hive)) => hive.clone(),
+                Err(_) => Hive::without_way(&target)?,
             };
+            ways.push((hive, way));
+        }
+        let question = &question;
+        let asked = ways.into_iter().map(|(hive, way)| async move {
             let answer = async {
-                if let Way::Own(own) = &way {
-                    let answers = own.answers().await.map_err(Silence::of_way)?;
-                    if !answers {
-                        return Err(Silence::not_running(own));
-                    }
+                if let Way::Own(own) = way.map_err(Silence::of_way)?
+                    && !own.answers().await.map_err(Silence::of_way)?
+                {
+                    return Err(Silence::not_running(&own));
                 }
                 question(&hive)
                     .await
@@ -129,28 +148,97 @@ impl App {
         Ok(join_all(asked).await)
     }
 
+    /// Has every hive that is meant do the same, side by side; each is started where it does not run, and takes its time.
+    pub(crate) async fn have_each<T>(
+        &self,
+        act: impl AsyncFn(&Hive) -> Result<T, ClientError>,
+    ) -> Result<Vec<Answer<T>>, Failure> {
+        let members = self.fleet().await?;
+        self.warn_of_differences_in(&members).await;
+        let act = &act;
+        let acted = members.into_iter().map(|member| async move {
+            let Member { hive, arrival } = member;
+            let answer = match arrival.await {
+                Ok(()) => act(&hive).await.map_err(|error| Silence::of(&hive, &error)),
+                Err(failure) => Err(Silence::of_way(failure)),
+            };
+            Answer { hive, answer }
+        });
+        Ok(join_all(acted).await)
+    }
+
+    /// Tells what each answered, in a block that its name begins, and after them why one did not.
+    pub(crate) fn tell_each<T: Serialize>(
+        &self,
+        answers: &[Answer<T>],
+        lines: impl Fn(&T) -> Vec<String>,
+    ) -> Ending {
+        let mut is_first = true;
+        for Answer { hive, answer } in answers {
+            let name = Some(hive.name.as_str());
+            let Ok(value) = answer else { continue };
+            if self.printer.settings().is_json() {
+                self.printer.json_of(name, value);
+                continue;
+            }
+            if !std::mem::take(&mut is_first) {
+                self.printer.data("");
+            }
+            for (number, line) in lines(value).iter().enumerate() {
+                match number {
+                    0 => self.printer.data(&format!("{}: {line}", hive.name)),
+                    _ => self.printer.data(line),
+                }
+            }
+        }
+        for Answer { hive, answer } in answers {
+            if let Err(silence) = answer {
+                silence.failure.tell_of(&self.printer, Some(&hive.name));
+            }
+        }
+        Ending::Code(worst_silence(answers))
+    }
+
     /// `10 of 12 hives answered; gpu7 refused the connection, gpu11 timed out`, with the code of the worst of them.
     pub(crate) fn tell_silent<T>(&self, answers: &[Answer<T>]) -> u8 {
-        let silent = answers.iter().filter_map(|answer| {
-            let silence = answer.answer.as_ref().err()?;
-            Some((&answer.hive.name, silence))
-        });
-        let silent: Vec<(&String, &Silence)> = silent.collect();
+        let silent = words_of_silent(answers);
         if silent.is_empty() {
             return exit_code::DONE;
         }
-        let words: Vec<String> = silent
-            .iter()
-            .map(|(name, silence)| format!("{name} {}", silence.words))
-            .collect();
         let (all, answered) = (answers.len(), answers.len() - silent.len());
         let all = format::count(all as u64, "hive");
-        let line = format!("{answered} of {all} answered; {}", words.join(", "));
+        let line = format!("{answered} of {all} answered; {}", silent.join(", "));
         if !self.printer.settings().is_json() {
             self.printer.must_know(Tone::Warning, &line);
         }
         worst_silence(answers)
     }
+}
+
+/// Takes out the hives that do not have this, where another has it, and says which they are.
+pub(crate) fn leave_out_missing<T>(app: &App, what: &str, answers: &mut Vec<Answer<T>>) {
+    let is_missing = |each: &Answer<T>| {
+        let silence = each.answer.as_ref().err();
+        silence.is_some_and(|silence| silence.failure.exit == exit_code::NOT_FOUND)
+    };
+    if !answers.iter().any(|each| each.answer.is_ok()) {
+        return;
+    }
+    let missing = answers.extract_if(.., |each| is_missing(each));
+    let names: Vec<String> = missing.map(|each| each.hive.name).collect();
+    if !names.is_empty() {
+        let line = format!("{what} is not on {}", names.join(", "));
+        app.printer.story(&line);
+    }
+}
+
+/// `gpu7 refused the connection`, for each that did not answer.
+fn words_of_silent<T>(answers: &[Answer<T>]) -> Vec<String> {
+    let silent = answers.iter().filter_map(|each| {
+        let silence = each.answer.as_ref().err()?;
+        Some(format!("{} {}", each.hive.name, silence.words))
+    });
+    silent.collect()
 }
 
 /// The hives that did not answer, as a program is told.

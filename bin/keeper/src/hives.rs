@@ -7,7 +7,7 @@ mod entry;
 mod meant;
 mod pairing;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use hive_client::{Endpoint, HiveClient, HttpEndpoint, Trust};
 use secrecy::SecretString;
@@ -57,6 +57,8 @@ pub(crate) enum Place {
     },
     /// Behind an address.
     Http(HttpEndpoint),
+    /// Nowhere: what keeper's files say about it cannot be used.
+    Unusable(Failure),
 }
 
 /// A hive that one talks to.
@@ -89,6 +91,20 @@ impl Hive {
             tunnel: None,
             client,
         })
+    }
+
+    /// A hive to which there is no way. Its client is that of no socket, and nothing is sent to one that never arrives.
+    pub(crate) fn without_way(target: &Target) -> Result<Self, Failure> {
+        Self::connect(target, &Endpoint::UnixSocket(PathBuf::new()))
+    }
+
+    /// ` on gpu1` after what happened there; of what happens on this machine nothing is said.
+    pub(crate) fn on(&self) -> String {
+        if self.is_local {
+            String::new()
+        } else {
+            format!(" on {}", self.name)
+        }
     }
 
     /// A command line of keeper that reaches this hive.
@@ -142,7 +158,8 @@ impl Hive {
     }
 }
 
-/// Finds the hive that is meant: the flag or `KEEPER_HIVE`, else the configured one, else `local`.
+/// Finds the hive that is meant: the flag or `KEEPER_HIVE`, else the configured one, else `local`. Fails for a name or an
+/// address that is none; what is wrong with a hive of the files is its own and told when it is to be reached.
 pub(crate) fn choose(
     named: Option<&str>,
     config: &Config,
@@ -167,7 +184,7 @@ pub(crate) fn choose(
         let name = match &place {
             Place::Http(endpoint) => host_and_port(&endpoint.url),
             Place::Ssh { address, .. } => address.host().to_owned(),
-            Place::Local => name.to_owned(),
+            Place::Local | Place::Unusable(_) => name.to_owned(),
         };
         return Ok(Target {
             name,
@@ -183,11 +200,18 @@ pub(crate) fn choose(
         ));
     };
     let token = config.token(name).cloned().or_else(token);
+    let place = match &known.entry {
+        Ok(entry) => place(entry, token, variable),
+        Err(reason) => Err(Failure::usage(
+            format!("what keeper's files say of {name} cannot be used: {reason}"),
+            format!("correct it there, or add it anew: keeper hive add {name} URL --replace"),
+        )),
+    };
     Ok(Target {
         name: name.to_owned(),
         flag,
         is_known: true,
-        place: place(known, token, variable)?,
+        place: place.unwrap_or_else(|failure| Place::Unusable(failure.about(name))),
     })
 }
 
@@ -291,7 +315,7 @@ mod tests {
         let variable = |name: &str| (name == "KEEPER_TOKEN").then(|| OsString::from("env"));
         let token_of = |named: &str| match choose(Some(named), &config(), &variable).unwrap().place
         {
-            Place::Local | Place::Ssh { .. } => None,
+            Place::Local | Place::Ssh { .. } | Place::Unusable(_) => None,
             Place::Http(endpoint) => endpoint.token.map(|token| token.expose_secret().to_owned()),
         };
         assert_eq!(token_of("http://127.0.0.1:7835").as_deref(), Some("env"));

@@ -6,6 +6,7 @@
 mod app;
 mod args;
 mod commands;
+mod environment;
 pub mod exit_code;
 mod failure;
 mod fleet;

@@ -1,6 +1,5 @@
 //! The hive of this machine and user: where it is, whether it runs; its own program starts and stops it.
 
-mod differences;
 mod executable;
 mod program;
 
@@ -10,7 +9,7 @@ use hive_api::{RunState, StateFolder, machine_id};
 use hive_client::{ClientError, Endpoint};
 use rustix::fs::{FlockOperation, flock};
 
-pub(crate) use self::{differences::differences, executable::is_ours};
+pub(crate) use self::executable::is_ours;
 use crate::{
     app::Variable,
     exit_code,

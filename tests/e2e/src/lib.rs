@@ -4,12 +4,16 @@
     reason = "this crate is test code: a failed expect is a failed test"
 )]
 
+mod fleet;
 mod machine;
 mod models;
 mod process;
+mod terminal;
 mod transcript;
 
+pub use fleet::Fleet;
 pub use machine::Machine;
 pub use models::{FILE, MODEL, quantised, slowly};
 pub use process::{End, Finished, Running};
+pub use terminal::Terminal;
 pub use transcript::transcript;

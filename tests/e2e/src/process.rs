@@ -13,7 +13,7 @@ use tokio::{
 };
 
 /// No program of ours takes longer for what these tests ask of it.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A program that runs, in a process group of its own.
 pub struct Running {
@@ -103,7 +103,7 @@ impl Running {
 }
 
 /// Reads an output to its end, showing all that came so far.
-fn collect(
+pub(crate) fn collect(
     output: Option<impl AsyncRead + Unpin + Send + 'static>,
     readers: &mut JoinSet<()>,
 ) -> watch::Receiver<String> {
@@ -119,7 +119,7 @@ fn collect(
     receiver
 }
 
-async fn wait_for(output: &mut watch::Receiver<String>, text: &str) -> Result<()> {
+pub(crate) async fn wait_for(output: &mut watch::Receiver<String>, text: &str) -> Result<()> {
     let seen = timeout(DEADLINE, output.wait_for(|all| all.contains(text))).await;
     let trouble = match seen.map(|seen| seen.is_ok()) {
         Ok(true) => return Ok(()),
@@ -139,7 +139,7 @@ pub enum End {
 }
 
 impl End {
-    fn of(status: std::process::ExitStatus) -> Self {
+    pub(crate) fn of(status: std::process::ExitStatus) -> Self {
         use std::os::unix::process::ExitStatusExt;
         status.code().map_or_else(
             || Self::Signal(status.signal().unwrap_or_default()),

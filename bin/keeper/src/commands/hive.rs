@@ -34,6 +34,9 @@ struct ListedHive<'a> {
     hive_command: Option<&'a str>,
     /// Whether it is used when none is named.
     is_used: bool,
+    /// Why it cannot be used, where what the files say of it is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'a str>,
 }
 
 impl<'a> ListedHive<'a> {
@@ -47,6 +50,7 @@ impl<'a> ListedHive<'a> {
             proxy: entry.proxy.as_deref(),
             hive_command: entry.hive_command.as_deref(),
             is_used,
+            problem: None,
         }
     }
 }

@@ -21,7 +21,9 @@ use crate::{
     exit_code::{self, Ending},
     failure::Failure,
     hives::Hive,
-    ui::Tone,
+    job_reference::JobAt,
+    track::Tracker,
+    ui::{Tone, screens::capitalised},
 };
 
 /// What a job became of, in lines for a person, with the exit code.
@@ -32,20 +34,20 @@ struct Done {
 }
 
 /// Whether to go on although another submitted some of the jobs: a person is asked, a script has to say so beforehand.
-async fn may_act_on(
-    app: &App,
-    hive: &Hive,
-    jobs: &[Job],
-    others: OthersArguments,
-) -> Result<bool, Failure> {
+async fn may_act_on(app: &App, jobs: &[JobAt], others: OthersArguments) -> Result<bool, Failure> {
     if others.force {
         return Ok(true);
     }
-    let me = hive.client.hive().await;
-    let me = me.map_err(|error| Failure::of_client(hive, &error))?.caller;
-    let Some(question) = question(hive, &me.name, jobs) else {
+    let mut of_others = Vec::new();
+    for (hive, jobs) in by_hive(jobs) {
+        let me = hive.client.hive().await;
+        let me = me.map_err(|error| Failure::of_client(hive, &error))?.caller;
+        of_others.extend(jobs_of_others(hive, &me.name, &jobs));
+    }
+    if of_others.is_empty() {
         return Ok(true);
-    };
+    }
+    let question = format!("{}; go on?", capitalised(&of_others.join("; ")));
     let goes_on = confirm(app, &question, "--force").await?;
     if !goes_on {
         app.printer.story("Nothing was changed");
@@ -53,8 +55,20 @@ async fn may_act_on(
     Ok(goes_on)
 }
 
-/// What to ask whoever is called `me`; nothing where the jobs are their own, or have ended.
-fn question(hive: &Hive, me: &str, jobs: &[Job]) -> Option<String> {
+/// The jobs hive by hive, in the order in which they were named.
+fn by_hive(jobs: &[JobAt]) -> Vec<(&Hive, Vec<&Job>)> {
+    let mut groups: Vec<(&Hive, Vec<&Job>)> = Vec::new();
+    for JobAt { hive, job } in jobs {
+        match groups.iter_mut().find(|(other, _)| other.name == hive.name) {
+            Some((_, group)) => group.push(job),
+            None => groups.push((hive, vec![job])),
+        }
+    }
+    groups
+}
+
+/// What to tell whoever is called `me` before; nothing where the jobs are their own, or have ended.
+fn jobs_of_others(hive: &Hive, me: &str, jobs: &[&Job]) -> Option<String> {
     let others: Vec<String> = jobs
         .iter()
         .filter(|job| job.submitted_by != me && !job.state.has_ended())
@@ -67,24 +81,39 @@ fn question(hive: &Hive, me: &str, jobs: &[Job]) -> Option<String> {
         })
         .collect();
     let name = &hive.name;
-    (!others.is_empty()).then(|| format!("On {name}, {}; go on?", others.join(", ")))
+    (!others.is_empty()).then(|| format!("on {name}, {}", others.join(", ")))
 }
 
-/// Asks the hive for the same of every job at once, and tells what became of each in the order of the jobs.
+/// The way to follow each of these jobs, the same for all of a hive.
+fn trackers(app: &App, jobs: &[JobAt]) -> Vec<Tracker> {
+    let mut trackers: Vec<Tracker> = Vec::with_capacity(jobs.len());
+    for JobAt { hive, .. } in jobs {
+        let known = trackers
+            .iter()
+            .find(|tracker| tracker.hive().name == hive.name);
+        let tracker = known.cloned();
+        trackers.push(tracker.unwrap_or_else(|| Tracker::new(app, hive)));
+    }
+    trackers
+}
+
+/// Asks for the same of every job at once, and tells what became of each in the order of the jobs.
 async fn act_on_each(
     app: &App,
-    hive: &Hive,
-    jobs: &[Job],
-    act: impl AsyncFn(&Job) -> Result<Done, ClientError>,
+    jobs: &[JobAt],
+    act: impl AsyncFn(&Hive, &Job) -> Result<Done, ClientError>,
 ) -> Ending {
     let mut codes = Vec::with_capacity(jobs.len());
-    let acted = stream::iter(jobs).map(|job| act(job));
+    let act = &act;
+    let acted =
+        stream::iter(jobs).map(async |JobAt { hive, job }: &JobAt| (hive, act(hive, job).await));
     let mut acted = std::pin::pin!(acted.buffered(jobs.len().max(1)));
-    while let Some(done) = acted.next().await {
+    while let Some((hive, done)) = acted.next().await {
+        let name = app.name_in_fleet(hive);
         match done {
             Ok(done) => {
                 if app.printer.settings().is_json() {
-                    app.printer.json(&done.job);
+                    app.printer.json_of(name, &done.job);
                 }
                 for line in &done.lines {
                     app.printer.story_in(Tone::Plain, line);
@@ -93,7 +122,7 @@ async fn act_on_each(
             }
             Err(error) => {
                 let failure = Failure::of_client(hive, &error);
-                failure.tell(&app.printer);
+                failure.tell_of(&app.printer, name);
                 codes.push(failure.exit);
             }
         }

@@ -16,7 +16,7 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 use super::{
     LastJob,
     config::{CONFIG, CREDENTIALS, Config, read},
-    entry::HiveEntry,
+    entry::{HiveEntry, Known},
 };
 use crate::{exit_code, failure::Failure};
 
@@ -60,8 +60,10 @@ impl Config {
                     hives.insert(name, value(new.into_inline_table()));
                 }
             }
-            let is_elsewhere = |old: &HiveEntry| old.url != entry.url;
-            if files.current.hive(name).is_some_and(is_elsewhere) {
+            let is_elsewhere = |old: &Known| old.url.as_ref() != Some(&entry.url);
+            let is_at_another = files.current.hive(name).is_some_and(is_elsewhere);
+            // What stands there and is no token would leave this hive as unusable as before.
+            if is_at_another || files.current.token(name).is_none() {
                 files.credentials.remove(name);
             }
             if let Some(token) = token {
@@ -147,13 +149,16 @@ impl Config {
         Err(Failure::new(
             exit_code::REFUSED,
             "name_taken",
-            format!("there is already a hive `{name}` ({})", known.url),
+            format!(
+                "there is already a hive `{name}` ({})",
+                known.url.as_deref().unwrap_or("no address")
+            ),
             "choose another name, or add --replace to give this one its place",
         ))
     }
 
     /// The hive of this name, or the failure that there is none.
-    fn expect_hive(&self, name: &str) -> Result<&HiveEntry, Failure> {
+    fn expect_hive(&self, name: &str) -> Result<&Known, Failure> {
         self.hive(name).ok_or_else(|| {
             Failure::usage(format!("there is no hive `{name}`"), "see keeper hive list")
         })

@@ -9,6 +9,7 @@ use std::{
 use hive_api::Fingerprint;
 use hive_client::{HttpProxy, ParseHttpProxyError};
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
 use super::LOCAL;
 use crate::failure::Failure;
@@ -49,6 +50,33 @@ impl HiveEntry {
             proxy: None,
             hive_command: None,
             labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// What keeper's files say about a hive. An error in it makes this one hive unusable and no other.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Its address as it is written, where one is.
+    pub(crate) url: Option<String>,
+    /// What it is chosen by besides its name, as far as that can be read.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// The whole, or what is wrong with it.
+    pub(crate) entry: Result<HiveEntry, String>,
+}
+
+impl Known {
+    /// Takes what stands under the hive's name.
+    pub(super) fn of(value: Value) -> Self {
+        let url = value.get("url").and_then(Value::as_str);
+        let url = url.map(str::to_owned);
+        let labels = value.get("labels").cloned();
+        let labels = labels.and_then(|labels| labels.try_into().ok());
+        let entry = value.try_into::<HiveEntry>();
+        Self {
+            url,
+            labels: labels.unwrap_or_default(),
+            entry: entry.map_err(|error| error.message().to_owned()),
         }
     }
 }

@@ -78,9 +78,9 @@ impl Meant {
             }
             Self::Labelled(labels) => {
                 let names: Vec<&str> = known()
-                    .filter(|(_, entry)| {
+                    .filter(|(_, known)| {
                         let has =
-                            |(key, value): &(String, String)| entry.labels.get(key) == Some(value);
+                            |(key, value): &(String, String)| known.labels.get(key) == Some(value);
                         labels.iter().all(has)
                     })
                     .map(|(name, _)| name.as_str())
@@ -95,6 +95,20 @@ impl Meant {
             .into_iter()
             .map(|name| choose(Some(name), config, variable));
         chosen.collect()
+    }
+
+    /// A command line of keeper that means the same hives.
+    pub(crate) fn command(&self, rest: &str) -> String {
+        let flags: Vec<String> = match self {
+            Self::Used => Vec::new(),
+            Self::Named(names) => names.iter().map(|name| format!("--hive {name} ")).collect(),
+            Self::All => vec!["--all-hives ".to_owned()],
+            Self::Labelled(labels) => {
+                let flag = |(key, value): &(String, String)| format!("--hives {key}={value} ");
+                labels.iter().map(flag).collect()
+            }
+        };
+        format!("keeper {}{rest}", flags.concat())
     }
 }
 
@@ -122,7 +136,7 @@ fn no_such_label(labels: &[(String, String)]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit_code;
+    use crate::{exit_code, hives::Place};
 
     fn config() -> Config {
         let hive = |name: &str, gpu: &str| {
@@ -177,6 +191,27 @@ mod tests {
         assert_eq!(of(&[], true, &[]).unwrap(), Meant::All);
         assert!(of(&["c"], true, &[]).is_err());
         assert!(of(&["c"], false, &label("a100")).is_err());
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_used_is_meant_as_any_other_and_a_name_that_is_none_is_refused() {
+        let text = "[hives.a]\nurl = \"https://a\"\n\
+                    [hives.b]\nurl = \"ftp://b\"\nlabels = { gpu = \"a100\" }\n";
+        let config = Config::parse(text, "").unwrap();
+        let targets = Meant::All.targets(&config, &none, || false).unwrap();
+        let is_unusable = |target: &Target| matches!(target.place, Place::Unusable(_));
+        assert_eq!(
+            targets.iter().map(is_unusable).collect::<Vec<_>>(),
+            [false, true]
+        );
+        assert_eq!(
+            names(&Meant::Labelled(label("a100")), &config, false),
+            ["b"]
+        );
+        let misspelt = Meant::Named(vec!["a".into(), "bb".into()]);
+        let refused = misspelt.targets(&config, &none, || false).unwrap_err();
+        assert_eq!(refused.exit, exit_code::USAGE);
+        assert!(refused.problem.hint.unwrap().contains("a, b"));
     }
 
     #[test]

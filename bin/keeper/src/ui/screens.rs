@@ -216,6 +216,7 @@ mod tests {
             exit: 2,
             problem: Box::new(problem),
             lines: vec!["from a log".into()],
+            hive: None,
         };
         assert_eq!(
             refused(&failure),
@@ -244,6 +245,7 @@ mod tests {
             exit: 2,
             problem: Box::new(problem.with_errors(vec![error])),
             lines: Vec::new(),
+            hive: None,
         };
         assert_eq!(refused(&failure), ["`bad` has no owner: write org/name"]);
     }

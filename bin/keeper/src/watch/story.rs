@@ -30,7 +30,7 @@ const LINE_EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::fro
 /// Tells the story of the jobs that are followed.
 pub(super) struct Story {
     printer: Printer,
-    /// Whether several hives were asked for: then every line names its hive.
+    /// Whether several hives were asked for.
     is_fleet: bool,
     jobs: Vec<Shown>,
     bars: Option<Bars>,
@@ -172,9 +172,10 @@ impl Story {
     fn word(&self, index: usize, word: Word) {
         match word {
             Word::Planned(plan) => {
-                let lines = match self.bars {
-                    Some(_) => screens::planned(&plan),
-                    None => screens::planned_in_a_log(&plan),
+                let lines = if self.names_hive(index) || self.bars.is_none() {
+                    screens::planned_in_a_log(&plan)
+                } else {
+                    screens::planned(&plan)
                 };
                 for line in lines {
                     self.say(index, Tone::Plain, &line);
@@ -212,23 +213,15 @@ impl Story {
                 self.block(Tone::Bad, &screens::failed(hive, job));
             }
             Event::Cancelled(_) => {
-                let first = match since_cancel {
-                    Some(time) => {
-                        let short = job.job_id.short();
-                        let which = match (self.is_fleet, self.jobs.len()) {
-                            (true, _) => format!(" {short} on {}", hive.name),
-                            (false, 1) => String::new(),
-                            (false, _) => format!(" {short}"),
-                        };
-                        let time = format::duration(time);
-                        format!(
-                            "Cancelled{which} in {time}: connections closed, \
-                             nothing of it runs any more"
-                        )
-                    }
-                    None => format!("Job {} was cancelled on {}", job.job_id.short(), hive.name),
+                let which = match (self.names_hive(index), self.jobs.len()) {
+                    (true, _) => format!(" {} on {}", job.job_id.short(), hive.name),
+                    (false, 1) => String::new(),
+                    (false, _) => format!(" {}", job.job_id.short()),
                 };
-                let mut lines = vec![first];
+                let mut lines = vec![match since_cancel {
+                    Some(time) => leaving::cancelled(&which, time),
+                    None => format!("Job {} was cancelled on {}", job.job_id.short(), hive.name),
+                }];
                 lines.extend(screens::cancelled(hive, job));
                 self.block(Tone::Warning, &lines);
             }
@@ -314,8 +307,8 @@ impl Story {
     pub(super) fn finished(&mut self, outcome: Outcome) {
         self.close_bars();
         if outcome.too_late {
-            let line = "Too late to cancel: every file was already published";
-            self.printer.must_know(Tone::Plain, line);
+            let line = leaving::too_late(&self.jobs);
+            self.printer.must_know(Tone::Plain, &line);
         }
         self.print_results();
     }
@@ -331,11 +324,16 @@ impl Story {
         theirs.count()
     }
 
-    /// What a line of a job's story begins with: its hive in a log and where there are several, its id where its hive
-    /// has several jobs.
+    /// Whether every line about this job names its hive: always, unless only this machine's is meant.
+    fn names_hive(&self, index: usize) -> bool {
+        self.is_fleet || !self.jobs[index].hive.is_local
+    }
+
+    /// What a line of a job's story begins with: its hive, in a log that of this machine too; its id where its hive has
+    /// several jobs.
     fn mark(&self, index: usize) -> Option<String> {
         let shown = &self.jobs[index];
-        let names_hive = self.is_fleet || self.bars.is_none();
+        let names_hive = self.names_hive(index) || self.bars.is_none();
         let names_job = self.jobs_beside(index) > 1 && shown.job.is_some();
         match (names_hive, names_job) {
             (false, false) => None,
@@ -366,7 +364,7 @@ impl Story {
 
     /// A line about a job's hive and so about every job there.
     fn say_of_hive(&self, index: usize, tone: Tone, line: &str) {
-        let line = if self.bars.is_some() && !self.is_fleet {
+        let line = if self.bars.is_some() && !self.names_hive(index) {
             screens::capitalised(line)
         } else {
             format!("{}: {line}", self.jobs[index].hive.name)
@@ -383,8 +381,9 @@ impl Story {
     }
 
     fn draw(&mut self, index: usize) {
+        let names_hive = self.names_hive(index);
         if let Some(bars) = &mut self.bars {
-            bars.draw(index, &self.jobs[index], self.is_fleet, Instant::now());
+            bars.draw(index, &self.jobs[index], names_hive, Instant::now());
         }
     }
 

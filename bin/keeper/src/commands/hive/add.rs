@@ -51,7 +51,8 @@ struct How {
 
 /// Asks it, unless told not to, and then adds it; true where it is the one that is used from now on.
 async fn add(app: &App, name: &str, entry: &HiveEntry, how: &How) -> Result<bool, Failure> {
-    let replaced = app.config.hive(name).filter(|old| old.url == entry.url);
+    let replaced = app.config.hive(name);
+    let replaced = replaced.filter(|old| old.url.as_ref() == Some(&entry.url));
     let token = replaced.and_then(|_| app.config.token(name).cloned());
     let token = token.or_else(|| hives::token_of_environment(&app.variable));
     let target = target(app, name, entry, token)?;

@@ -57,6 +57,10 @@ pub(in crate::commands) async fn run(
                 None
             }
         },
+        Place::Unusable(failure) => {
+            sheet.failed("entry", failure);
+            None
+        }
         Place::Local => match app.way(&target, app.asking())? {
             Way::Own(own) => answers(own, "hive", &mut sheet).await,
             Way::Address(hive) => Some(hive),

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     exit_code::Ending,
     hives::{Config, LOCAL},
-    ui::table::Table,
+    ui::{Tone, table::Table},
 };
 
 /// The column that gives way on a narrow terminal.
@@ -23,24 +23,39 @@ pub(in crate::commands) fn run(app: &App) -> Ending {
         return Ending::DONE;
     }
     let mut table = Table::new(&["Hive", "Address", "Labels", "Used"]);
+    let mut unusable = Vec::new();
     for hive in &hives {
+        if let Some(problem) = hive.problem {
+            unusable.push(format!("{} cannot be used: {problem}", hive.name));
+        }
         let labels = hive.labels.iter();
         let labels: Vec<String> = labels
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
         table.row(vec![
             hive.name.to_owned(),
-            hive.url.unwrap_or("this machine").to_owned(),
+            address(hive).to_owned(),
             labels.join(" "),
             if hive.is_used { "used" } else { "" }.to_owned(),
         ]);
     }
     app.printer.table(table, ADDRESS);
+    for line in &unusable {
+        app.printer.story_in(Tone::Warning, line);
+    }
     if app.config.hives().is_empty() {
         app.printer
             .story("Add one on another machine: keeper hive add NAME ssh://HOST");
     }
     Ending::DONE
+}
+
+fn address<'a>(hive: &ListedHive<'a>) -> &'a str {
+    match hive.url {
+        Some(url) => url,
+        None if hive.name == LOCAL => "this machine",
+        None => "-",
+    }
 }
 
 /// What a program is told.
@@ -61,10 +76,25 @@ fn listed<'a>(config: &'a Config, no_labels: &'a BTreeMap<String, String>) -> Ve
         proxy: None,
         hive_command: None,
         is_used: used == LOCAL,
+        problem: None,
     };
-    let others = config
-        .hives()
-        .iter()
-        .map(|(name, entry)| ListedHive::new(name, entry, used == name));
+    let others = config.hives().iter();
+    let others = others.map(|(name, known)| {
+        let is_used = used == name;
+        match &known.entry {
+            Ok(entry) => ListedHive::new(name, entry, is_used),
+            Err(problem) => ListedHive {
+                name,
+                url: known.url.as_deref(),
+                labels: &known.labels,
+                pin: None,
+                ca_file: None,
+                proxy: None,
+                hive_command: None,
+                is_used,
+                problem: Some(problem),
+            },
+        }
+    });
     std::iter::once(local).chain(others).collect()
 }

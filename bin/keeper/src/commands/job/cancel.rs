@@ -13,7 +13,6 @@ use crate::{
     exit_code::{self, Ending},
     failure::Failure,
     hives::Hive,
-    job_reference,
     ui::{format, screens},
 };
 
@@ -26,21 +25,20 @@ pub(in crate::commands) async fn run(
     discard_partial: bool,
     others: OthersArguments,
 ) -> Result<Ending, Failure> {
-    let hive = app.hive_of_jobs(names).await?;
-    let jobs = job_reference::resolve_all(app, &hive, names).await?;
-    if !may_act_on(app, &hive, &jobs, others).await? {
+    let jobs = app.find_jobs(names).await?;
+    if !may_act_on(app, &jobs, others).await? {
         return Ok(Ending::DONE);
     }
     let how = CancelJob {
         wait: Some(WAIT),
         discard_partial,
     };
-    let cancel = async |before: &Job| {
+    let cancel = async |hive: &Hive, before: &Job| {
         let began = Instant::now();
         let job = hive.client.cancel(before.job_id, how).await?;
         let had_ended = before.state.has_ended();
         Ok(Done {
-            lines: lines(&hive, &job, had_ended, began.elapsed()),
+            lines: lines(hive, &job, had_ended, began.elapsed()),
             exit: if job.state.has_ended() {
                 exit_code::DONE
             } else {
@@ -49,7 +47,7 @@ pub(in crate::commands) async fn run(
             job,
         })
     };
-    Ok(act_on_each(app, &hive, &jobs, cancel).await)
+    Ok(act_on_each(app, &jobs, cancel).await)
 }
 
 fn lines(hive: &Hive, job: &Job, had_ended: bool, took: Duration) -> Vec<String> {
@@ -71,7 +69,10 @@ fn lines(hive: &Hive, job: &Job, had_ended: bool, took: Duration) -> Vec<String>
             lines
         }
         JobState::Succeeded if !had_ended => {
-            vec!["Too late to cancel: every file was already published".to_owned()]
+            let on = hive.on();
+            vec![format!(
+                "Too late to cancel{on}: every file was already published"
+            )]
         }
         JobState::Succeeded | JobState::Failed | JobState::Cancelled => {
             vec![format!(
@@ -81,7 +82,8 @@ fn lines(hive: &Hive, job: &Job, had_ended: bool, took: Duration) -> Vec<String>
         }
         JobState::Running if is_publishing => {
             vec![format!(
-                "Too late to cancel: {short} is being published and ends by itself"
+                "Too late to cancel{}: {short} is being published and ends by itself",
+                hive.on()
             )]
         }
         JobState::Queued

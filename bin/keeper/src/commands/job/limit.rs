@@ -2,9 +2,13 @@
 
 use hive_api::{ChangeJob, Job, RateLimit};
 
-use super::may_act_on;
+use super::{Done, act_on_each, may_act_on};
 use crate::{
-    app::App, args::OthersArguments, exit_code::Ending, failure::Failure, job_reference, ui::Tone,
+    app::App,
+    args::OthersArguments,
+    exit_code::{self, Ending},
+    failure::Failure,
+    hives::Hive,
 };
 
 pub(in crate::commands) async fn run(
@@ -13,26 +17,24 @@ pub(in crate::commands) async fn run(
     rate: RateLimit,
     others: OthersArguments,
 ) -> Result<Ending, Failure> {
-    let hive = app.hive_of_jobs(&[name]).await?;
-    let job = job_reference::resolve(app, &hive, name).await?;
-    if !may_act_on(app, &hive, std::slice::from_ref(&job), others).await? {
+    let jobs = app.find_jobs(&[name]).await?;
+    if !may_act_on(app, &jobs, others).await? {
         return Ok(Ending::DONE);
     }
     let change = ChangeJob {
         limit_bytes_per_second: rate.bytes_per_second(),
     };
-    let job = hive.client.change(job.job_id, &change).await;
-    let job = job.map_err(|error| Failure::of_client(&hive, &error))?;
-    if app.printer.settings().is_json() {
-        app.printer.json(&job);
-        return Ok(Ending::DONE);
-    }
-    let info = hive.client.hive().await.ok();
-    let shared = RateLimit::new(info.and_then(|info| info.limit_bytes_per_second));
-    for line in lines(&hive.name, &job, shared) {
-        app.printer.story_in(Tone::Plain, &line);
-    }
-    Ok(Ending::DONE)
+    let limit = async |hive: &Hive, before: &Job| {
+        let job = hive.client.change(before.job_id, &change).await?;
+        let info = hive.client.hive().await.ok();
+        let shared = RateLimit::new(info.and_then(|info| info.limit_bytes_per_second));
+        Ok(Done {
+            lines: lines(&hive.name, &job, shared),
+            exit: exit_code::DONE,
+            job,
+        })
+    };
+    Ok(act_on_each(app, &jobs, limit).await)
 }
 
 /// What the job may receive, and what all downloads of its hive may where that is limited too.

@@ -2,21 +2,23 @@
 
 mod line;
 
+use std::collections::BTreeSet;
+
 use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream, SelectAll},
 };
-use hive_api::{Event, Job};
+use hive_api::Event;
 
 use self::line::line_of;
+use super::{by_hive, trackers};
 use crate::{
     app::App,
     exit_code::{self, Ending},
     failure::Failure,
-    hives::Hive,
-    job_reference,
+    job_reference::JobAt,
     signals::{Signal, Signals},
-    track::{Start, Tracked, Tracker},
+    track::{Start, Tracked},
     ui::{Tone, screens},
 };
 
@@ -29,15 +31,13 @@ pub(in crate::commands) async fn run(
     follow: bool,
 ) -> Result<Ending, Failure> {
     let mut signals = Signals::listen()?;
-    let hive = app.hive_of_jobs(names).await?;
-    let jobs = job_reference::resolve_all(app, &hive, names).await?;
-    let tracks = open(app, &hive, &jobs, follow).await?;
+    let jobs = app.find_jobs(names).await?;
+    let tracks = open(app, &jobs, follow).await?;
     let mut logs = Logs {
         app,
-        hive: &hive,
         ended: vec![false; jobs.len()],
         jobs,
-        told: Vec::new(),
+        told: BTreeSet::new(),
         codes: Vec::new(),
     };
     let interrupted = tokio::select! {
@@ -53,16 +53,16 @@ pub(in crate::commands) async fn run(
 }
 
 /// The logs from their beginnings: one after the other, or all at once where they are followed to their ends.
-async fn open(app: &App, hive: &Hive, jobs: &[Job], follow: bool) -> Result<Tracks, Failure> {
-    let tracker = Tracker::new(app, hive);
+async fn open(app: &App, jobs: &[JobAt], follow: bool) -> Result<Tracks, Failure> {
     let mut tracks = Vec::with_capacity(jobs.len());
-    for (index, job) in jobs.iter().enumerate() {
+    let trackers = trackers(app, jobs);
+    for (index, (JobAt { hive, job }, tracker)) in jobs.iter().zip(trackers).enumerate() {
         let start = hive.client.log_start(job.job_id).await;
         let start = start.map_err(|error| Failure::of_client(hive, &error))?;
         if start > 0 {
-            let short = job.job_id.short();
+            let (short, on) = (job.job_id.short(), hive.on());
             let line = format!(
-                "The log of {short} was long: what came before event {} is not kept",
+                "The log of {short}{on} was long: what came before event {} is not kept",
                 start + 1
             );
             app.printer.story_in(Tone::Warning, &line);
@@ -108,11 +108,10 @@ fn logged_so_far(
 /// The logs that are printed.
 struct Logs<'a> {
     app: &'a App,
-    hive: &'a Hive,
-    jobs: Vec<Job>,
+    jobs: Vec<JobAt>,
     ended: Vec<bool>,
-    /// What was said since the last connection.
-    told: Vec<&'static str>,
+    /// What was said of each hive since its last connection.
+    told: BTreeSet<(String, &'static str)>,
     codes: Vec<u8>,
 }
 
@@ -130,18 +129,20 @@ impl Logs<'_> {
     fn take(&mut self, index: usize, tracked: Tracked) {
         match tracked {
             Tracked::Event { id, event } => self.event(index, id, &event),
-            Tracked::Lost { .. } => self.say_once("connection lost, trying again"),
-            Tracked::HiveStopped => self.say_once("the hive was stopped, trying again"),
-            Tracked::HiveDied => self.say_once("the hive has died, trying again"),
+            Tracked::Lost { .. } => self.say_once(index, "connection lost, trying again"),
+            Tracked::HiveStopped => self.say_once(index, "the hive was stopped, trying again"),
+            Tracked::HiveDied => self.say_once(index, "the hive has died, trying again"),
             Tracked::HiveStartedAgain(times) => {
-                self.say(&screens::started_again(times));
+                self.say(index, &screens::started_again(times));
             }
             Tracked::Reconnected(_) => {
-                self.told.clear();
-                self.say("connected again");
+                let name = &self.jobs[index].hive.name;
+                self.told.retain(|(hive, _)| hive != name);
+                self.say(index, "connected again");
             }
             Tracked::Failed(failure) => {
-                failure.tell(&self.app.printer);
+                let name = self.app.name_in_fleet(&self.jobs[index].hive);
+                failure.tell_of(&self.app.printer, name);
                 self.ended[index] = true;
                 self.codes.push(failure.exit);
             }
@@ -153,54 +154,55 @@ impl Logs<'_> {
         match event {
             Event::Snapshot(snapshot) => {
                 if snapshot.resumed == Some(false) {
-                    self.say("some events of the log are not kept any more");
+                    self.say(index, "some events of the log are not kept any more");
                 }
-                self.jobs[index] = snapshot.job.clone();
+                self.jobs[index].job = snapshot.job.clone();
                 return;
             }
             Event::Progress(_) | Event::Heartbeat(_) => return,
-            Event::State(change) => self.jobs[index].state = change.state.clone(),
+            Event::State(change) => self.jobs[index].job.state = change.state.clone(),
             Event::Succeeded(job) | Event::Failed(job) | Event::Cancelled(job) => {
-                self.jobs[index] = (**job).clone();
+                self.jobs[index].job = (**job).clone();
                 self.ended[index] = true;
             }
             Event::Phase(_) | Event::Log(_) | Event::Unknown { .. } => {}
         }
         let is_many = self.jobs.len() > 1;
-        let job_id = self.jobs[index].job_id;
+        let JobAt { hive, job } = &self.jobs[index];
+        let name = self.app.name_in_fleet(hive);
         let printer = &self.app.printer;
         if printer.settings().is_json() {
-            printer.event(id, event, is_many.then_some(job_id), None);
+            printer.event(id, event, is_many.then_some(job.job_id), name);
         } else if let Some(line) = line_of(event) {
-            let which = if is_many {
-                format!("{}  ", job_id.short())
-            } else {
-                String::new()
-            };
-            printer.data(&format!("{which}{line}"));
+            let which = is_many.then(|| job.job_id.short());
+            let name = name.map(str::to_owned);
+            let parts: Vec<String> = name.into_iter().chain(which).chain([line]).collect();
+            printer.data(&parts.join("  "));
         }
     }
 
     /// Says what stays true at every further try.
-    fn say_once(&mut self, line: &'static str) {
-        if !self.told.contains(&line) {
-            self.told.push(line);
-            self.say(line);
+    fn say_once(&mut self, index: usize, line: &'static str) {
+        let name = self.jobs[index].hive.name.clone();
+        if self.told.insert((name, line)) {
+            self.say(index, line);
         }
     }
 
-    fn say(&self, line: &str) {
-        let line = format!("{}: {line}", self.hive.name);
+    fn say(&self, index: usize, line: &str) {
+        let line = format!("{}: {line}", self.jobs[index].hive.name);
         self.app.printer.story_in(Tone::Warning, &line);
     }
 
     /// Whoever only looks leaves the jobs as they are, and says so.
     fn leave(&self, signal: Signal) -> Ending {
         let jobs = self.jobs.iter().zip(&self.ended);
-        let unended = jobs.filter(|(job, ended)| !**ended && !job.state.has_ended());
-        let unended: Vec<&Job> = unended.map(|(job, _)| job).collect();
-        for line in screens::left(self.hive, &unended) {
-            self.app.printer.must_know(Tone::Plain, &line);
+        let unended = jobs.filter(|(at, ended)| !**ended && !at.job.state.has_ended());
+        let unended: Vec<JobAt> = unended.map(|(at, _)| at.clone()).collect();
+        for (hive, jobs) in by_hive(&unended) {
+            for line in screens::left(hive, &jobs) {
+                self.app.printer.must_know(Tone::Plain, &line);
+            }
         }
         Ending::Signal(signal.number())
     }

@@ -11,7 +11,6 @@ use crate::{
     exit_code::{self, Ending},
     failure::Failure,
     hives::Hive,
-    job_reference,
     ui::screens,
 };
 
@@ -23,15 +22,14 @@ pub(in crate::commands) async fn run(
     names: &[String],
     others: OthersArguments,
 ) -> Result<Ending, Failure> {
-    let hive = app.hive_of_jobs(names).await?;
-    let jobs = job_reference::resolve_all(app, &hive, names).await?;
-    if !may_act_on(app, &hive, &jobs, others).await? {
+    let jobs = app.find_jobs(names).await?;
+    if !may_act_on(app, &jobs, others).await? {
         return Ok(Ending::DONE);
     }
-    let pause = async |before: &Job| {
+    let pause = async |hive: &Hive, before: &Job| {
         let job = hive.client.pause(before.job_id, Some(WAIT)).await?;
         Ok(Done {
-            lines: lines(&hive, &job),
+            lines: lines(hive, &job),
             exit: if is_paused(&job) {
                 exit_code::DONE
             } else {
@@ -40,7 +38,7 @@ pub(in crate::commands) async fn run(
             job,
         })
     };
-    Ok(act_on_each(app, &hive, &jobs, pause).await)
+    Ok(act_on_each(app, &jobs, pause).await)
 }
 
 fn lines(hive: &Hive, job: &Job) -> Vec<String> {

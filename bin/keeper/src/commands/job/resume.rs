@@ -9,7 +9,6 @@ use crate::{
     exit_code::{self, Ending},
     failure::Failure,
     hives::Hive,
-    job_reference,
 };
 
 pub(in crate::commands) async fn run(
@@ -17,20 +16,19 @@ pub(in crate::commands) async fn run(
     names: &[String],
     others: OthersArguments,
 ) -> Result<Ending, Failure> {
-    let hive = app.hive_of_jobs(names).await?;
-    let jobs = job_reference::resolve_all(app, &hive, names).await?;
-    if !may_act_on(app, &hive, &jobs, others).await? {
+    let jobs = app.find_jobs(names).await?;
+    if !may_act_on(app, &jobs, others).await? {
         return Ok(Ending::DONE);
     }
-    let resume = async |before: &Job| {
+    let resume = async |hive: &Hive, before: &Job| {
         let job = hive.client.resume(before.job_id).await?;
         Ok(Done {
-            lines: lines(&hive, &job).into(),
+            lines: lines(hive, &job).into(),
             exit: exit_code::DONE,
             job,
         })
     };
-    Ok(act_on_each(app, &hive, &jobs, resume).await)
+    Ok(act_on_each(app, &jobs, resume).await)
 }
 
 fn lines(hive: &Hive, job: &Job) -> [String; 2] {

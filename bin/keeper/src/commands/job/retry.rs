@@ -2,6 +2,7 @@
 
 use hive_api::{Job, Open, SubmitJob};
 
+use super::{by_hive, trackers};
 use crate::{
     app::App,
     args::EndingArguments,
@@ -9,8 +10,7 @@ use crate::{
     exit_code::{self, Ending},
     failure::Failure,
     hives::Hive,
-    job_reference,
-    track::{Start, Tracker},
+    track::Start,
     watch::{Role, Watched, watch},
 };
 
@@ -19,15 +19,16 @@ pub(in crate::commands) async fn run(
     names: &[String],
     ending: EndingArguments,
 ) -> Result<Ending, Failure> {
-    let hive = app.hive_of_jobs(names).await?;
-    let jobs = job_reference::resolve_all(app, &hive, names).await?;
-    app.warn_of_hub_token(&hive).await;
-    let tracker = Tracker::new(app, &hive);
-    let again = jobs.into_iter().map(|job| {
+    let jobs = app.find_jobs(names).await?;
+    let remote = by_hive(&jobs).into_iter().map(|(hive, _)| hive);
+    let remote: Vec<&Hive> = remote.filter(|hive| !hive.is_local).collect();
+    app.warn_of_differences(&remote).await;
+    let trackers = trackers(app, &jobs);
+    let again = jobs.into_iter().zip(trackers).map(|(at, tracker)| {
         Ok(Watched {
-            tracker: tracker.clone(),
-            what: what_of(&job),
-            start: Start::Submit(Box::new(submission(&hive, job)?)),
+            tracker,
+            what: what_of(&at.job),
+            start: Start::Submit(Box::new(submission(&at.hive, at.job)?)),
         })
     });
     let again = again.collect::<Result<_, Failure>>()?;

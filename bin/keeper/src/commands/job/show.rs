@@ -10,7 +10,7 @@ use crate::{
     exit_code::Ending,
     failure::Failure,
     hives::Hive,
-    job_reference,
+    job_reference::JobAt,
     ui::{
         format,
         screens::{self, labelled},
@@ -18,18 +18,17 @@ use crate::{
 };
 
 pub(in crate::commands) async fn run(app: &App, names: &[String]) -> Result<Ending, Failure> {
-    let hive = app.hive_of_jobs(names).await?;
-    let jobs = job_reference::resolve_all(app, &hive, names).await?;
-    for (number, job) in jobs.iter().enumerate() {
+    let jobs = app.find_jobs(names).await?;
+    for (number, JobAt { hive, job }) in jobs.iter().enumerate() {
         if app.printer.settings().is_json() {
-            app.printer.json(job);
+            app.printer.json_of(app.name_in_fleet(hive), job);
             continue;
         }
         if number > 0 {
             app.printer.data("");
         }
-        let shared = shared_rate_limit(&hive, job).await;
-        for line in lines(&hive, job, shared) {
+        let shared = shared_rate_limit(hive, job).await;
+        for line in lines(hive, job, shared) {
             app.printer.data(&line);
         }
     }
@@ -49,6 +48,9 @@ fn lines(hive: &Hive, job: &Job, shared: Option<RateLimit>) -> Vec<String> {
     let mut lines = vec![format!("{}: {}", job.job_id.short(), what_of(job))];
     let mut add = |label: &str, text: &str| lines.extend(labelled(label, text));
     add("Id", &job.job_id.to_string());
+    if !hive.is_local {
+        add("Hive", &hive.name);
+    }
     add("State", &state(job));
     add("By", &format!("{}, {}", job.submitted_by, job.created_at));
     if let Some(started) = job.started_at {

@@ -53,16 +53,13 @@ pub(in crate::commands) async fn run(
 async fn trackers(app: &App) -> Result<Vec<Tracker>, Failure> {
     if !app.means_fleet() {
         let hive = app.hive().await?;
-        app.warn_of_hub_token(&hive).await;
+        if !hive.is_local {
+            app.warn_of_differences(&[&hive]).await;
+        }
         return Ok(vec![Tracker::new(app, &hive)]);
     }
     let members = app.fleet().await?;
-    join_all(
-        members
-            .iter()
-            .map(|member| app.warn_of_hub_token(&member.hive)),
-    )
-    .await;
+    app.warn_of_differences_in(&members).await;
     let trackers = members.iter().map(|member| Tracker::of_member(app, member));
     Ok(trackers.collect())
 }
@@ -97,8 +94,7 @@ async fn submit(app: &App, tracker: &Tracker, job: SubmitJob, what: &str) -> Opt
                 return None;
             }
             Tracked::Failed(failure) => {
-                let name = app.means_fleet().then_some(hive.name.as_str());
-                failure.tell_of(&app.printer, name);
+                failure.tell_of(&app.printer, app.name_in_fleet(hive));
                 return Some(failure.exit);
             }
             Tracked::HiveStartedAgain(times) => {
@@ -123,7 +119,7 @@ fn accepted(app: &App, hive: &Hive, job: &Job, what: &str) {
         .story(&format!("{}: job {short} accepted{what}", hive.name));
     let command = hive.command(&format!("job watch {short}"));
     app.printer.story(&format!("  Watch     {command}"));
-    let name = app.means_fleet().then_some(hive.name.as_str());
+    let name = app.name_in_fleet(hive);
     if app.printer.settings().is_json() {
         app.printer.json_of(name, job);
     } else {

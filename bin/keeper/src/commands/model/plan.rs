@@ -15,17 +15,19 @@ pub(in crate::commands) async fn run(
     app: &App,
     arguments: &PlanArguments,
 ) -> Result<Ending, Failure> {
-    let hive = app.hive().await?;
     let download = operation(&arguments.model, &arguments.selection, false);
-    let plan = hive
-        .client
-        .plan(&SubmitJob {
-            operation: Operation::ModelDownload(download),
-            priority: Priority::default(),
-            limit_bytes_per_second: None,
-        })
-        .await
-        .map_err(|error| Failure::of_client(&hive, &error))?;
+    let download = SubmitJob {
+        operation: Operation::ModelDownload(download),
+        priority: Priority::default(),
+        limit_bytes_per_second: None,
+    };
+    if app.means_fleet() {
+        let plans = app.have_each(async |hive| hive.client.plan(&download).await);
+        return Ok(app.tell_each(&plans.await?, lines));
+    }
+    let hive = app.hive().await?;
+    let plan = hive.client.plan(&download).await;
+    let plan = plan.map_err(|error| Failure::of_client(&hive, &error))?;
     if app.printer.settings().is_json() {
         app.printer.json(&plan);
     } else {

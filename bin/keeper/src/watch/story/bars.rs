@@ -67,7 +67,7 @@ impl Bars {
     }
 
     /// Brings one job's bars up to date.
-    pub(super) fn draw(&mut self, index: usize, shown: &Shown, is_fleet: bool, now: Instant) {
+    pub(super) fn draw(&mut self, index: usize, shown: &Shown, names_hive: bool, now: Instant) {
         let is_many = self.jobs.len() > 1;
         let Some(bars) = self.jobs.get_mut(index) else {
             return;
@@ -88,7 +88,7 @@ impl Bars {
             None => shown.status(now),
         };
         if let Some(name) = &bars.name {
-            let which = if is_fleet {
+            let which = if names_hive {
                 format!("{}  {}  {}", shown.hive.name, shown.short(), shown.what)
             } else {
                 format!("{}  {}", shown.short(), shown.what)
@@ -96,7 +96,7 @@ impl Bars {
             name.set_message(clean(&which).into_owned());
         }
         let first = match &bars.name {
-            None if is_fleet => shown.hive.name.clone(),
+            None if names_hive => shown.hive.name.clone(),
             None if is_many => shown.short(),
             None | Some(_) => "Total".to_owned(),
         };

@@ -1,12 +1,12 @@
 //! What is said of the jobs when they are told to stop, and when keeper ends before they do.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use hive_api::{Job, JobId};
 
 use crate::{
     hives::Hive,
-    ui::screens,
+    ui::{format, screens},
     watch::{CANCEL_LIMIT, course::Leaving, shown::Shown},
 };
 
@@ -31,6 +31,22 @@ pub(super) fn cancelling(cancelled: &VecDeque<JobId>, jobs: &[Shown]) -> String 
             format!("Cancelling {count} jobs on {hives}")
         }
     }
+}
+
+/// One job has been cancelled, after this time; nothing else may tell which.
+pub(super) fn cancelled(which: &str, time: Duration) -> String {
+    let time = format::duration(time);
+    format!("Cancelled{which} in {time}: connections closed, nothing of it runs any more")
+}
+
+/// The jobs had all succeeded when they were to be cancelled.
+pub(super) fn too_late(jobs: &[Shown]) -> String {
+    let remote = jobs.iter().filter(|shown| !shown.hive.is_local);
+    let on = match names(remote) {
+        none if none.is_empty() => none,
+        names => format!(" on {names}"),
+    };
+    format!("Too late to cancel{on}: every file was already published")
 }
 
 /// The hives of these jobs, each once.

@@ -187,7 +187,7 @@ fn a_cancelled_job_says_what_is_kept_and_how_to_go_on() {
     assert_eq!(
         captured.err.text().lines().collect::<Vec<_>>(),
         [
-            "Cancelled in 0.2 s: connections closed, nothing of it runs any more",
+            "Cancelled 9f3c41 on gpu1 in 0.2 s: connections closed, nothing of it runs any more",
             "Kept 85.5 of 142.3 GB",
             "  Go on     keeper --hive gpu1 job retry 9f3c41",
             "  Discard   keeper --hive gpu1 job cancel 9f3c41 --discard-partial",
