@@ -33,6 +33,7 @@ use std::{
 use clap::Parser;
 use rustix::{
     process::getpgrp,
+    stdio,
     termios::{tcgetpgrp, tcgetwinsize},
 };
 
@@ -42,7 +43,7 @@ use crate::{
     exit_code::Ending,
     failure::Failure,
     hives::{Config, Meant},
-    ui::{Audience, Figures, Printer, PrinterSettings, Tone},
+    ui::{Audience, Figures, Outlet, Printer, PrinterSettings, Tone},
 };
 
 /// Runs the command line of this process.
@@ -147,7 +148,8 @@ fn printer(global: &GlobalArguments) -> Printer {
         color,
         columns: columns_of_stdout(),
     };
-    Printer::new(settings, Box::new(io::stdout()), Box::new(io::stderr()))
+    let (stdout, stderr) = (Outlet::new(stdio::stdout()), Outlet::new(stdio::stderr()));
+    Printer::new(settings, Box::new(stdout), Box::new(stderr))
 }
 
 /// The width of the terminal that stdout is, where it tells one.

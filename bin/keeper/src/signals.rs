@@ -1,7 +1,14 @@
 //! The signals that end a command, as a stream of inputs.
 
-use std::{fs, io};
+use std::{
+    fs, io,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
+use signal_hook::flag;
 use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
 
 use crate::{exit_code, failure::Failure};
@@ -37,6 +44,14 @@ impl Signal {
     }
 }
 
+/// Whether a signal has come that was listened for, for what would keep its reader waiting.
+static HAS_COME: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// Whether a signal has come that was listened for, even if nobody took it yet.
+pub(crate) fn has_come() -> bool {
+    HAS_COME.load(Ordering::Relaxed)
+}
+
 /// Listens from its creation to the end of the process: a signal's handler cannot be taken back.
 pub(crate) struct Signals {
     listeners: Vec<(Signal, Listener)>,
@@ -62,7 +77,10 @@ impl Signals {
         let wanted = Signal::ALL
             .into_iter()
             .filter(|wanted| ignored & (1 << (wanted.number() - 1)) == 0);
-        let listeners = wanted.map(|wanted| Ok((wanted, signal(wanted.kind())?)));
+        let listeners = wanted.map(|wanted| {
+            flag::register(wanted.number(), Arc::clone(&HAS_COME))?;
+            Ok((wanted, signal(wanted.kind())?))
+        });
         Ok(Self {
             listeners: listeners.collect::<io::Result<_>>()?,
         })

@@ -273,13 +273,17 @@ impl Printer {
     /// A question at the end of a line on stderr.
     pub(crate) fn question(&self, text: &str) {
         let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = write!(err, "{} ", clean(text)).and_then(|()| err.flush());
+        let _ = err
+            .write_all(format!("{} ", clean(text)).as_bytes())
+            .and_then(|()| err.flush());
     }
 }
 
 fn write_line(sink: &Mutex<Box<dyn Write + Send>>, line: &str) {
     let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-    let _ = writeln!(sink, "{line}").and_then(|()| sink.flush());
+    let _ = sink
+        .write_all(format!("{line}\n").as_bytes())
+        .and_then(|()| sink.flush());
 }
 
 #[cfg(test)]

@@ -35,6 +35,16 @@ impl Keeper {
 
     /// With this hive and these variables in its environment.
     pub(crate) fn of(hive: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::writing_to(Stdio::piped(), hive, arguments, variables)
+    }
+
+    /// With this stdout.
+    pub(crate) fn writing_to(
+        stdout: Stdio,
+        hive: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let config = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_keeper"))
             .args(arguments)
@@ -44,7 +54,7 @@ impl Keeper {
             .envs(variables.iter().copied())
             .env("KEEPER_CONFIG_DIR", config.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()

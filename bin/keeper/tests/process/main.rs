@@ -10,10 +10,14 @@ mod hostile_hive;
 mod keeper;
 mod played_hive;
 
-use std::os::unix::process::ExitStatusExt;
+use std::{
+    io::{self, Write},
+    os::unix::process::ExitStatusExt,
+    process::Stdio,
+};
 
 use hive_api::{Job, JobState};
-use rustix::process::Signal;
+use rustix::{io::ioctl_fionbio, process::Signal};
 use serde_json::json;
 
 use crate::{
@@ -46,6 +50,29 @@ async fn ctrl_c_cancels_and_ends_by_the_signal_after_the_last_event() {
     hive.asked("DELETE /v1/jobs/").await;
     hive.end(ended(JobState::Cancelled));
     keeper.says("nothing of it runs any more").await;
+    assert_eq!(keeper.ended().await.signal(), Some(2));
+}
+
+/// A pipe into which nothing more fits, and the end that reads it.
+fn full_pipe() -> (io::PipeReader, Stdio) {
+    let (reader, mut writer) = io::pipe().unwrap();
+    ioctl_fionbio(&writer, true).unwrap();
+    while writer.write(&[b'\n'; 4096]).is_ok() {}
+    ioctl_fionbio(&writer, false).unwrap();
+    (reader, writer.into())
+}
+
+#[tokio::test]
+async fn ctrl_c_cancels_while_nobody_reads_what_keeper_says() {
+    let hive = PlayedHive::start().await;
+    hive.accept();
+    let (_reader, stdout) = full_pipe();
+    let arguments = ["--format", "json", "model", "download", "a/b"];
+    let keeper = Keeper::writing_to(stdout, hive.address(), &arguments, &[]);
+    hive.asked("GET /v1/jobs/").await;
+    keeper.signal(Signal::INT);
+    hive.asked("DELETE /v1/jobs/").await;
+    hive.end(ended(JobState::Cancelled));
     assert_eq!(keeper.ended().await.signal(), Some(2));
 }
 
