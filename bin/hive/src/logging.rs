@@ -1,7 +1,10 @@
 //! The hive's log: to stderr, as text for people or as one JSON object a line.
+//!
+//! A thread of its own writes it, so that a terminal that stands still (Ctrl+S) or a full pipe holds up no work.
 
 use std::io::{IsTerminal, stderr};
 
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter,
     filter::{LevelFilter, Targets},
@@ -16,15 +19,24 @@ use crate::config::{Config, LogFormat};
 /// target that begins with it: `hyper` for `hyper_util` and `hyper_rustls`, `reqwest` for `reqwest_middleware`.
 const TALK_OF_ADDRESSES: [&str; 5] = ["h2", "hf_hub", "hyper", "reqwest", "xet"];
 
-/// Starts logging; a second call in one process changes nothing.
-pub(crate) fn start(config: &Config) {
+/// Lines that wait while nobody reads the log; later ones are lost.
+const WAITING_LINES: usize = 10_000;
+
+/// Starts logging, until the guard is dropped, which waits a second at most for what is not written yet; a second call in
+/// one process changes nothing.
+pub(crate) fn start(config: &Config) -> WorkerGuard {
     // The filter was checked when the configuration was read.
     let filter = EnvFilter::new(&config.log_filter);
     let discretion = discretion(&config.log_filter);
     let colour = stderr().is_terminal() && config.log_colour;
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING_LINES)
+        .thread_name("log")
+        .finish(stderr());
     let lines = fmt()
         .with_env_filter(filter)
-        .with_writer(stderr)
+        .with_writer(writer)
         .with_ansi(colour);
     let started = match config.log_format {
         LogFormat::Text => lines.finish().with(discretion).try_init(),
@@ -36,6 +48,7 @@ pub(crate) fn start(config: &Config) {
     if started.is_err() {
         tracing::debug!("a log is already being kept");
     }
+    guard
 }
 
 /// Keeps the libraries that talk of addresses at `warn`, but for the targets that the filter names.

@@ -103,7 +103,7 @@ fn in_state_folder(
 /// Every phase of `hive serve`.
 fn serve(arguments: &Serve, environment: &Environment) -> Result<(), Failure> {
     let mut config = Config::resolve(arguments, environment)?;
-    logging::start(&config);
+    let _log = logging::start(&config);
     if arguments.new_session {
         leave_session();
     }

@@ -11,7 +11,7 @@ use std::{
     process::Stdio,
 };
 
-use rustix::process::Signal;
+use rustix::{io::ioctl_fionbio, process::Signal};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
@@ -99,6 +99,34 @@ fn it_is_ready_when_it_answers_and_says_that_it_stops() {
     manager.next_that_begins("STOPPING=1\n");
     assert!(child.wait().unwrap().success());
     assert!(manager.has_heard_nothing_more());
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_an_answer_nor_the_end() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("notify");
+    let manager = Manager::at(&path);
+    // As full as that of a terminal that stands still.
+    let (_unread, mut log) = io::pipe().unwrap();
+    ioctl_fionbio(&log, true).unwrap();
+    while log.write(&[b'\n'; 4096]).is_ok() {}
+    ioctl_fionbio(&log, false).unwrap();
+    let mut command = hive(home.path(), &["serve"]);
+    let command = command.env("NOTIFY_SOCKET", &path).env("HIVE_LOG", "trace");
+    let mut child = command.stderr(log).spawn().unwrap();
+    manager.next_that_begins("READY=1\n");
+    let mut asked = UnixStream::connect(home.path().join("state/hive.sock")).unwrap();
+    asked.set_read_timeout(Some(LIMIT)).unwrap();
+    asked
+        .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    asked.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]
