@@ -44,6 +44,16 @@ impl Namespace {
         ip(&["-n", &self.name, "link", "set", device, state])
     }
 
+    /// Whether somebody listens on this TCP port of IPv4.
+    pub(crate) fn listens(&self, port: u16) -> Result<bool> {
+        let output = Blocking::new("ip")
+            .args(["netns", "exec", &self.name, "cat", "/proc/net/tcp"])
+            .output()?;
+        // `0A` is LISTEN (proc_net_tcp).
+        let listening = format!(":{port:04X} 00000000:0000 0A ");
+        Ok(String::from_utf8(output.stdout)?.contains(&listening))
+    }
+
     pub(crate) fn pids_of(&self, program: &str) -> Result<Vec<Pid>> {
         let is_program = |pid: &Pid| {
             let path = format!("/proc/{}/comm", pid.as_raw_nonzero());

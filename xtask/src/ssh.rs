@@ -17,6 +17,7 @@ use crate::{
 
 /// What the fake Hub serves.
 const MODEL: &str = "demo/Tiny-GGUF";
+const SMALL_MODEL: &str = "demo/Small";
 /// Shorter than what makes ssh give the connection up.
 const SHORT_BREAK_SECONDS: u64 = 10;
 
@@ -35,6 +36,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
         "a_link_that_is_down_for_10_s_loses_nothing_and_two_keepers_share_a_master",
         short_break(&scene).await,
     )?;
+    told("a_tunnel_by_hand_is_a_way_too", tunnel(&scene).await)?;
     told(
         "a_killed_sshd_is_connected_to_again_and_ctrl_c_cancels",
         killed_sshd(&mut scene).await,
@@ -57,6 +59,19 @@ async fn add(scene: &Scene) -> Result<()> {
         "{added:?}"
     );
     Ok(())
+}
+
+async fn tunnel(scene: &Scene) -> Result<()> {
+    let (mut ssh, variables) = scene.tunnel().await?;
+    let doctor = scene.keeper_with(&variables, "doctor", &["hive", "doctor"])?;
+    let doctor = doctor.finish().await?;
+    ensure!(doctor.code == Some(0), "{doctor:?}");
+    ensure!(doctor.stdout.contains("ok    Stream"), "{doctor:?}");
+    let download = ["model", "download", SMALL_MODEL];
+    let downloaded = scene.keeper_with(&variables, "tunnelled", &download)?;
+    let downloaded = downloaded.finish().await?;
+    ensure!(downloaded.code == Some(0), "{downloaded:?}");
+    Ok(ssh.kill().await?)
 }
 
 async fn short_break(scene: &Scene) -> Result<()> {

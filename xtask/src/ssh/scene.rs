@@ -29,6 +29,8 @@ const FAR_DEVICE: &str = "far0";
 const FAR_ADDRESS: &str = "10.77.5.1";
 const PORT: &str = "2222";
 const HUB: &str = "127.0.0.1:7999";
+/// Where the hive listens besides its socket, on its own machine alone.
+const HIVE: &str = "127.0.0.1:7835";
 /// So that the end of an idle master is seen soon.
 const IDLE_SECONDS: &str = "3";
 
@@ -83,7 +85,7 @@ impl Scene {
         let config = format!(
             "Port {PORT}\nHostKey {folder}/host\nPidFile none\nAuthorizedKeysFile {folder}/id.pub\n\
              PasswordAuthentication no\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
-             SetEnv HOME={folder}/far HIVE_STATE_DIR={folder}/far/state HF_ENDPOINT=http://{HUB} \
+             SetEnv HOME={folder}/far HIVE_STATE_DIR={folder}/far/state HIVE_LISTEN={HIVE} HF_ENDPOINT=http://{HUB} \
              PATH={}:/usr/bin:/bin\n{}\n",
             programs.display(),
             lines.join("\n")
@@ -141,13 +143,47 @@ impl Scene {
         Ok(())
     }
 
+    /// Forwards the hive's port by hand until the child is dropped, and gives what keeper needs to ask it there.
+    pub(super) async fn tunnel(&self) -> Result<(Child, [(&'static str, String); 2])> {
+        let ssh = self.folder.path().join("bin/ssh");
+        let tunnel = self
+            .near
+            .command(&ssh)
+            .args(["-N", "-o", "ExitOnForwardFailure=yes"])
+            .args(["-L", &format!("{HIVE}:{HIVE}"), "gpu1"])
+            .kill_on_drop(true)
+            .spawn()?;
+        let token = fs::read_to_string(self.folder.path().join("far/state/token"))?;
+        let deadline = Instant::now() + LIMIT;
+        while !self.near.listens(7835)? {
+            ensure!(Instant::now() < deadline, "ssh forwards nothing");
+            sleep(POLL).await;
+        }
+        let variables = [
+            ("KEEPER_HIVE", format!("http://{HIVE}")),
+            ("KEEPER_TOKEN", token.trim().to_owned()),
+        ];
+        Ok((tunnel, variables))
+    }
+
     /// Starts keeper on the near machine; `name` names its outputs.
     pub(super) fn keeper(&self, name: &str, arguments: &[&str]) -> Result<Keeper> {
+        self.keeper_with(&[], name, arguments)
+    }
+
+    /// The same with these variables.
+    pub(super) fn keeper_with(
+        &self,
+        variables: &[(&str, String)],
+        name: &str,
+        arguments: &[&str],
+    ) -> Result<Keeper> {
         let folder = self.folder.path();
         let shims = folder.join("bin");
         let mut keeper = self.near.command(&self.keeper);
         keeper
             .args(arguments)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .env("HOME", folder.join("near"))
             .env("XDG_RUNTIME_DIR", folder.join("run"))
             .env("KEEPER_SSH_IDLE_SECONDS", IDLE_SECONDS)
