@@ -1,15 +1,20 @@
 //! What `.ci/run` checks: what the README tells people to run, and format, lints, documentation, foreign clients.
 
-use std::process::{Command, ExitCode};
+use std::{
+    process::{Command, ExitCode, Stdio},
+    thread,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, ensure};
 use tokio::time::Instant;
 
 use crate::programs::{cargo, succeed};
 
-/// What each shows, and its task: random faults the same each time and some that nobody has seen, the machine, what is
-/// near it, and foreign clients.
-const TASKS: &[(&str, &[&str])] = &[
+/// What a task of `cargo xtask` shows, and its command line.
+type Task = (&'static str, &'static [&'static str]);
+
+/// What computes most of its time: random faults the same each time and some that nobody has seen, and the machine.
+const COMPUTING: &[Task] = &[
     ("random faults", &["chaos", "--seed", "1", "--runs", "300"]),
     ("random faults with a new seed", &["chaos", "--runs", "200"]),
     (
@@ -22,23 +27,27 @@ const TASKS: &[(&str, &[&str])] = &[
     ),
     ("two users of one machine", &["two-users"]),
     ("the service", &["service"]),
-    ("reverse proxies", &["proxies"]),
     (
         "connections that never finish what they begin",
         &["bench", "flood", "--quick"],
     ),
     ("secrets in what the work leaves behind", &["canary"]),
     ("faults of the machine", &["faults"]),
+    (
+        "readers of bytes from elsewhere",
+        &["fuzz", "--seconds", "10"],
+    ),
+];
+
+/// What waits most of its time, for links, proxies and answers to wrong tokens: beside what computes.
+const WAITING: &[Task] = &[
+    ("the API against its description", &["api"]),
+    ("reverse proxies", &["proxies"]),
     ("a hive behind ssh", &["ssh"]),
     (
         "links that go down between three machines",
         &["three-hosts", "--down", "10"],
     ),
-    (
-        "readers of bytes from elsewhere",
-        &["fuzz", "--seconds", "15"],
-    ),
-    ("the API against its description", &["api"]),
     (
         "a browser and a Python client of the event stream",
         &["browser"],
@@ -60,10 +69,24 @@ pub(crate) fn run() -> Result<ExitCode> {
     )?;
     nextest()?;
     dependencies()?;
-    for (name, task) in TASKS {
-        step(name, cargo().arg("xtask").args(*task))?;
-    }
+    tasks()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Both kinds side by side; what the one that waits has to tell is told a task at a time.
+fn tasks() -> Result<()> {
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            WAITING
+                .iter()
+                .try_for_each(|(name, task)| told_whole(name, cargo().arg("xtask").args(*task)))
+        });
+        let computed = COMPUTING
+            .iter()
+            .try_for_each(|(name, task)| step(name, cargo().arg("xtask").args(*task)));
+        let waited = waiting.join().map_err(|_| anyhow!("a check panicked"))?;
+        computed.and(waited)
+    })
 }
 
 /// What the compiler and its companions find without running anything.
@@ -129,6 +152,24 @@ fn install_unless_there(tool: &str) -> Result<()> {
         &format!("installing {package}"),
         cargo().args(["install", "--locked", &package]),
     )
+}
+
+/// A step beside others: all that it says comes when it has ended.
+fn told_whole(name: &str, command: &mut Command) -> Result<()> {
+    let begun = Instant::now();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("check `{name}` did not start"))?;
+    let told = [output.stdout, output.stderr].concat();
+    let seconds = begun.elapsed().as_secs();
+    eprintln!(
+        "\n== {name}\n{}== {name}: {seconds} s, beside others",
+        String::from_utf8_lossy(&told)
+    );
+    let status = output.status;
+    ensure!(status.success(), "check `{name}` failed with {status}");
+    Ok(())
 }
 
 fn step(name: &str, command: &mut Command) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    fs::File,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -9,15 +10,17 @@ use std::{
 use anyhow::{Result, ensure};
 use rustix::process::geteuid;
 
-use crate::programs::succeed;
+use crate::programs::{Profile, built, succeed};
 
 /// Installs what is missing, where that is this task's to do. Each is a program and the package that has it.
 pub(crate) fn install_missing(needed: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<&str> = needed
-        .iter()
-        .filter(|(program, _)| path_of(program).is_none())
-        .map(|(_, package)| *package)
-        .collect();
+    if missing_of(needed).is_empty() {
+        return Ok(());
+    }
+    // One at a time: tasks run side by side, and apt-get has one lock.
+    let lock = File::create(built(Profile::Dev).join("packages.lock"))?;
+    lock.lock()?;
+    let missing = missing_of(needed);
     if missing.is_empty() {
         return Ok(());
     }
@@ -34,6 +37,12 @@ pub(crate) fn install_missing(needed: &[(&str, &str)]) -> Result<()> {
             .args(["install", "--yes", "--no-install-recommends"])
             .args(missing),
     )
+}
+
+fn missing_of<'a>(needed: &[(&str, &'a str)]) -> Vec<&'a str> {
+    let is_missing = |(program, _): &&(&str, &str)| path_of(program).is_none();
+    let missing = needed.iter().filter(is_missing);
+    missing.map(|(_, package)| *package).collect()
 }
 
 /// Where a program is: on the `PATH`, or where Debian keeps servers.
