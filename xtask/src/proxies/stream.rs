@@ -48,9 +48,12 @@ impl Stream {
         found.with_context(|| format!("`{beginning}` does not come"))?
     }
 
-    /// What has come by now: a line, or how it ended.
-    pub(super) fn came(&mut self) -> Option<String> {
-        let line = self.lines.next_line().now_or_never()?;
-        Some(format!("{line:?}"))
+    /// What has come by now.
+    pub(super) fn lines_by_now(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(Ok(Some(line))) = self.lines.next_line().now_or_never() {
+            lines.push(line);
+        }
+        lines
     }
 }

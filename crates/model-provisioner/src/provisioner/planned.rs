@@ -24,8 +24,10 @@ pub(crate) struct Target {
     pub(crate) path: RepoPath,
     /// `None` where the listing did not come in time.
     pub(crate) identity: Option<Identity>,
-    /// Whether the store had it when the plan was made.
+    /// Whether the store had it when the plan was made, and that is enough.
     pub(crate) is_here: bool,
+    /// Whether the store had it then, and it is to be fetched all the same.
+    pub(crate) is_replaced: bool,
 }
 
 /// What a file must be.
@@ -44,6 +46,15 @@ impl Planned {
             .filter_map(|target| target.identity.as_ref())
             .map(|identity| Need::new(identity, &self.folder))
             .collect()
+    }
+
+    /// Whether the store had this when the plan was made; what the plan did not know may have been there.
+    pub(crate) fn may_replace(&self, blob: &BlobName) -> bool {
+        let is_missing = |target: &Target| {
+            let identity = target.identity.as_ref();
+            identity.is_some_and(|identity| identity.blob == *blob) && !target.is_replaced
+        };
+        !self.targets.iter().any(is_missing)
     }
 
     /// Whether several files of the plan have the same bytes, so that one of them waits for another.

@@ -230,10 +230,12 @@ impl Inner {
     ) -> Result<(Vec<Target>, Space), ProvisionError> {
         let space = Arc::clone(&self.space);
         blocking(move || {
-            for target in targets.iter_mut().filter(|_| !force) {
+            for target in &mut targets {
                 if let Some(identity) = &target.identity {
                     let is_here = folder.has_blob(&identity.blob, identity.bytes);
-                    target.is_here = is_here.map_err(failure::of_store)?;
+                    let is_here = is_here.map_err(failure::of_store)?;
+                    target.is_here = is_here && !force;
+                    target.is_replaced = is_here && force;
                 }
             }
             Ok((targets, space.space()?))
@@ -299,6 +301,7 @@ fn targets(
             path: paths[*at].clone(),
             identity,
             is_here: false,
+            is_replaced: false,
         })
     };
     selection.files.iter().zip(1..).map(target).collect()

@@ -103,7 +103,8 @@ impl Transfers {
             let mut bytes = 0;
             for (blob, identity) in wanted {
                 // One that is fetched again although it was here is not what this download leaves.
-                let counts = !self.force || self.has_fetched(&blob);
+                let is_old = self.force && self.planned.may_replace(&blob);
+                let counts = !is_old || self.has_fetched(&blob);
                 let whole = folder.blob_size(&blob).map_err(failure::of_store)?;
                 bytes += whole.filter(|_| counts).unwrap_or_else(|| {
                     let partial = folder.partial_path(&blob);

@@ -1,6 +1,6 @@
 //! What an ended download leaves, for which commit it was, and how it goes on or goes away.
 
-use std::time::SystemTime;
+use std::{fs, time::SystemTime};
 
 use fake_hub::{Content, FakeHub, Fault, Requests, Script};
 use model_provisioner::{Commit, DownloadRequest, Notice, ProvisionError, ProvisionEvent};
@@ -90,6 +90,33 @@ async fn what_a_cancel_finds_unopened_is_kept_all_the_same() {
     let wanted = request("org/tiny");
     let again = machine.run_and_hear(&wanted, &stop, true, hear).await;
     assert_eq!(again.bytes_kept, 100_000);
+}
+
+#[tokio::test]
+async fn what_came_whole_while_all_is_fetched_again_is_kept_and_what_was_here_before_is_not_told() {
+    let hub = FakeHub::builder().repository(tiny()).start().await;
+    let machine = Machine::new(&hub);
+    machine.download("org/tiny").await.result.unwrap();
+    let blobs = machine.store.join("models--org--tiny/blobs");
+    let aside = machine.store.join("aside");
+    let mut forced = request("org/tiny");
+    forced.force_download = true;
+    for (was_here, told) in [(true, 0), (false, 300_000)] {
+        if !was_here {
+            fs::rename(&blobs, &aside).unwrap();
+        }
+        let stop = CancellationToken::new();
+        let hear = |event: &ProvisionEvent| {
+            if matches!(event, ProvisionEvent::Planned(_)) {
+                if !was_here {
+                    fs::rename(&aside, &blobs).unwrap();
+                }
+                stop.cancel();
+            }
+        };
+        let ended = machine.run_and_hear(&forced, &stop, true, hear).await;
+        assert_eq!(ended.bytes_kept, told, "{was_here}");
+    }
 }
 
 #[tokio::test]
