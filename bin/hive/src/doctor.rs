@@ -13,6 +13,7 @@ mod store;
 use std::{sync::Arc, time::Duration};
 
 use hive_api::{Diagnosis, Finding, MeasuredRates};
+use model_store::{ModelStore, RepoKind};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{facts::Facts, operations::model_download::ModelDownloads};
@@ -65,7 +66,10 @@ impl Patient {
         found(sha256);
         let connections = self.facts.connections as usize;
         let receiving = self.receiving_bytes_per_second;
-        let (hub, hub_rate) = hub::rate(&self.downloads, model, connections, receiving).await;
+        let last_used = self.last_used_model().await;
+        let last_used = last_used.as_deref();
+        let (hub, hub_rate) =
+            hub::rate(&self.downloads, model, last_used, connections, receiving).await;
         found(hub);
         Diagnosis {
             findings,
@@ -75,6 +79,23 @@ impl Patient {
                 hub_bytes_per_second: hub_rate,
             },
         }
+    }
+}
+
+impl Patient {
+    /// `org/name` of the model in the store that was read last.
+    async fn last_used_model(&self) -> Option<String> {
+        let store = ModelStore::new(&self.facts.store_path);
+        let listed = timeout(DISK_LIMIT, spawn_blocking(move || store.list())).await;
+        let models = listed.ok()?.ok()?.ok()?.into_iter();
+        let models = models.filter(|model| model.repo.kind() == RepoKind::Model);
+        let last = models
+            .filter_map(|model| {
+                let used = model.snapshots.iter().filter_map(|one| one.last_used).max();
+                Some((used?, model.repo))
+            })
+            .max_by_key(|(used, _)| *used);
+        last.map(|(_, repo)| repo.name().to_owned())
     }
 }
 

@@ -19,7 +19,7 @@ const CHECK_CHARACTERS: usize = 24;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunDoctor {
     /// `org/name` of a model from whose largest file a few seconds are received and thrown away, to measure the rate
-    /// from the Hub; null: it is not measured.
+    /// from the Hub; null: the model of the store that was used last, where no download runs.
     #[serde(default)]
     pub model: Option<String>,
 }

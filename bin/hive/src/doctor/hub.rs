@@ -92,16 +92,37 @@ fn source(downloads: &ModelDownloads) -> String {
 }
 
 /// The finding about how fast the Hub gives, and the rate in bytes a second: of a sample of the model that is named,
-/// else of the downloads that run.
+/// else of the downloads that run, else of a sample of the model that was used last.
 pub(super) async fn rate(
     downloads: &ModelDownloads,
-    model: Option<&str>,
+    named: Option<&str>,
+    last_used: Option<&str>,
     connections: usize,
     receiving: u64,
 ) -> (Finding, Option<u64>) {
-    let Some(model) = model else {
-        return unasked(receiving);
-    };
+    match (named, last_used) {
+        (Some(model), _) => sample(downloads, model, connections).await,
+        (None, _) if receiving > 0 => {
+            let found = format!("{} by the downloads that run", figures::rate(receiving));
+            (Finding::ok("hub_rate", found), Some(receiving))
+        }
+        (None, Some(model)) => match sample(downloads, model, connections).await {
+            // Nobody asked for this one, which the Hub may not have any more.
+            (finding, None) => (
+                unmeasured(&format!("not measured: {}", finding.found)),
+                None,
+            ),
+            sampled => sampled,
+        },
+        (None, None) => (unmeasured("not measured"), None),
+    }
+}
+
+async fn sample(
+    downloads: &ModelDownloads,
+    model: &str,
+    connections: usize,
+) -> (Finding, Option<u64>) {
     let reference = match ModelReference::parse(model, Some(&downloads.hub)) {
         Ok(reference) => reference,
         Err(error) => {
@@ -148,15 +169,10 @@ fn sampled(sample: &ReceivedSample, downloads: &ModelDownloads) -> Finding {
     }
 }
 
-fn unasked(receiving: u64) -> (Finding, Option<u64>) {
-    if receiving > 0 {
-        let shown = figures::rate(receiving);
-        let found = format!("{shown} by the downloads that run");
-        return (Finding::ok("hub_rate", found), Some(receiving));
-    }
+fn unmeasured(found: &str) -> Finding {
     let next =
         "add --model org/name: a few seconds of its largest file are received and thrown away";
-    (Finding::skip("hub_rate", "not measured", next), None)
+    Finding::skip("hub_rate", found, next)
 }
 
 fn no_answer(check: &str, problem: &Problem) -> Finding {
@@ -211,7 +227,7 @@ mod tests {
         }
 
         async fn rate(&self) -> (Finding, Option<u64>) {
-            rate(&self.downloads, Some(MODEL), 4, 0).await
+            rate(&self.downloads, Some(MODEL), None, 4, 0).await
         }
 
         /// What is found when nothing happens any more once this was asked.

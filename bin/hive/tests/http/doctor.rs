@@ -68,6 +68,30 @@ async fn every_part_is_found_and_every_rate_measured_and_nothing_is_left() {
 }
 
 #[tokio::test]
+async fn without_a_named_model_the_one_that_was_used_last_is_sampled_where_the_hub_still_has_it() {
+    let hive = RunningHive::start_with(hub().await, |_| {}).await;
+    assert_eq!(
+        finding(&diagnosis(&hive, None).await, "hub_rate")["level"],
+        "skip"
+    );
+    let id = hive.submit(MODEL).await;
+    let path = format!("/v1/jobs/{id}?wait_seconds=20&after=1000000");
+    let job: Value = hive.get(&path).await.json().await.unwrap();
+    assert_eq!(job["state"], "succeeded");
+
+    let found = diagnosis(&hive, None).await;
+    let rate = finding(&found, "hub_rate");
+    assert_eq!(rate["level"], "ok", "{found:#}");
+    assert!(rate["found"].as_str().unwrap().contains("tiny-Q4_K_M.gguf"));
+    assert!(found["rates"]["hub_bytes_per_second"].as_u64().unwrap() > 0);
+
+    let _gone = hive.hub.on(Requests::any()).answer(Fault::Status(404));
+    let found = diagnosis(&hive, None).await;
+    assert_eq!(finding(&found, "hub_rate")["level"], "skip", "{found:#}");
+    hive.stop().await;
+}
+
+#[tokio::test]
 async fn a_hub_that_is_not_there_fails_and_one_without_a_named_model_is_not_measured() {
     let hive = RunningHive::start_with(hub().await, |config| {
         // Nobody listens on the port of the discard protocol.
