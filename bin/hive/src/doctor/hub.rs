@@ -271,7 +271,7 @@ mod tests {
     async fn a_sample_of_which_no_byte_comes_fails_and_has_no_rate() {
         let scene = Scene::new().await;
         scene.hub.on(Requests::cdn()).answer(Fault::StallAfter(0));
-        let (finding, rate) = scene.silent_after(scene.hub.cdn(), scene.rate()).await;
+        let (finding, rate) = scene.rate().await;
         assert!(finding.is(FindingLevel::Fail), "{finding:?}");
         assert!(finding.found.starts_with("no byte of"), "{finding:?}");
         assert_eq!(rate, None);
