@@ -65,6 +65,17 @@ fn serving(home: &Path, variables: &[(&str, &str)]) -> Serving {
     Serving::of(command.envs(variables.iter().copied()))
 }
 
+fn assert_ready(socket: &Path) {
+    let mut asked = UnixStream::connect(socket).unwrap();
+    asked.set_read_timeout(Some(LIMIT)).unwrap();
+    asked
+        .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    asked.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
 #[test]
 fn it_is_ready_when_it_answers_and_says_that_it_stops() {
     let home = TempDir::new().unwrap();
@@ -85,14 +96,7 @@ fn it_is_ready_when_it_answers_and_says_that_it_stops() {
             socket.display()
         )
     );
-    let mut asked = UnixStream::connect(&socket).unwrap();
-    asked.set_read_timeout(Some(LIMIT)).unwrap();
-    asked
-        .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        .unwrap();
-    let mut answer = String::new();
-    asked.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_ready(&socket);
 
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
@@ -115,14 +119,7 @@ fn a_log_that_nobody_reads_holds_up_neither_an_answer_nor_the_end() {
     let command = command.env("NOTIFY_SOCKET", &path).env("HIVE_LOG", "trace");
     let mut child = command.stderr(log).spawn().unwrap();
     manager.next_that_begins("READY=1\n");
-    let mut asked = UnixStream::connect(home.path().join("state/hive.sock")).unwrap();
-    asked.set_read_timeout(Some(LIMIT)).unwrap();
-    asked
-        .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        .unwrap();
-    let mut answer = String::new();
-    asked.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_ready(&home.path().join("state/hive.sock"));
 
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
