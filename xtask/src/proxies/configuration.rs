@@ -63,15 +63,12 @@ impl Configuration {
         }
     }
 
-    /// One that buffers more than a test's stream has, and does not listen to hive's wish.
+    /// One that does not listen to what hive wishes.
     pub(super) fn holding_back(&self) -> Self {
         Self {
             text: self.text.replace(
                 "proxy_buffering off;",
-                "proxy_ignore_headers X-Accel-Buffering;\n\
-                 proxy_buffer_size 512k;\n\
-                 proxy_buffers 4 512k;\n\
-                 proxy_busy_buffers_size 512k;",
+                "proxy_ignore_headers X-Accel-Buffering;",
             ),
             ..*self
         }
