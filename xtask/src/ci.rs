@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use tokio::time::Instant;
 
-use crate::programs::{cargo, succeed};
+use crate::programs::{cargo, root, succeed};
 
 /// What a task of `cargo xtask` shows, and its command line.
 type Task = (&'static str, &'static [&'static str]);
@@ -33,11 +33,13 @@ const COMPUTING: &[Task] = &[
     ),
     ("secrets in what the work leaves behind", &["canary"]),
     ("faults of the machine", &["faults"]),
-    (
-        "readers of bytes from elsewhere",
-        &["fuzz", "--seconds", "10"],
-    ),
 ];
+
+/// What is built for minutes and has no clock to keep: with what the others leave of the processors.
+const BUILDING: &[Task] = &[(
+    "readers of bytes from elsewhere",
+    &["fuzz", "--seconds", "10"],
+)];
 
 /// What waits most of its time, for links, proxies and answers to wrong tokens: beside what computes.
 const WAITING: &[Task] = &[
@@ -72,20 +74,34 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Both kinds side by side; what the one that waits has to tell is told a task at a time.
+/// All kinds side by side; what is beside those that compute is told a task at a time.
 fn tasks() -> Result<()> {
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| {
-            WAITING
-                .iter()
-                .try_for_each(|(name, task)| told_whole(name, cargo().arg("xtask").args(*task)))
-        });
+        let beside =
+            [(WAITING, cargo as fn() -> Command), (BUILDING, yielding)].map(|(tasks, cargo)| {
+                scope.spawn(move || {
+                    tasks.iter().try_for_each(|(name, task)| {
+                        told_whole(name, cargo().arg("xtask").args(*task))
+                    })
+                })
+            });
         let computed = COMPUTING
             .iter()
             .try_for_each(|(name, task)| step(name, cargo().arg("xtask").args(*task)));
-        let waited = waiting.join().map_err(|_| anyhow!("a check panicked"))?;
-        computed.and(waited)
+        beside.into_iter().fold(computed, |so_far, lane| {
+            let ended = lane.join().map_err(|_| anyhow!("a check panicked"));
+            so_far.and(ended.flatten())
+        })
     })
+}
+
+/// A cargo that runs when nobody else wants to.
+fn yielding() -> Command {
+    let cargo = cargo();
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "19"]).arg(cargo.get_program());
+    nice.current_dir(root());
+    nice
 }
 
 /// What the compiler and its companions find without running anything.

@@ -81,25 +81,32 @@ impl Running {
 
     /// Waits until it has ended and both its outputs are closed.
     pub async fn finish(mut self) -> Result<Finished> {
-        let ended = timeout(DEADLINE, async {
-            let status = self.child.wait().await;
-            while self.readers.join_next().await.is_some() {}
-            status
-        });
-        let Ok(status) = ended.await else {
+        let Some(end) = end(&mut self.child, &mut self.readers).await? else {
             bail!(
                 "not ended after {DEADLINE:?}; so far:\n{}\n{}",
                 *self.stdout.borrow(),
                 *self.stderr.borrow()
             );
         };
-        let end = End::of(status.context("waiting for the process")?);
         Ok(Finished {
             end,
             stdout: self.stdout.borrow().clone(),
             stderr: self.stderr.borrow().clone(),
         })
     }
+}
+
+/// Waits until a program has ended and nothing more comes from it; `None` after [`DEADLINE`].
+pub(crate) async fn end(child: &mut Child, readers: &mut JoinSet<()>) -> Result<Option<End>> {
+    let ended = timeout(DEADLINE, async {
+        let status = child.wait().await;
+        while readers.join_next().await.is_some() {}
+        status
+    });
+    let Ok(status) = ended.await else {
+        return Ok(None);
+    };
+    Ok(Some(End::of(status.context("waiting for the process")?)))
 }
 
 /// Reads an output to its end, showing all that came so far.

@@ -11,12 +11,11 @@ use tokio::{
     process::{Child, Command},
     sync::watch,
     task::JoinSet,
-    time::timeout,
 };
 
 use crate::{
-    End, Finished,
-    process::{DEADLINE, collect, wait_for},
+    Finished,
+    process::{DEADLINE, collect, end, wait_for},
 };
 
 /// The size of the terminal.
@@ -81,19 +80,14 @@ impl Terminal {
 
     /// Waits until it has ended; what was on the screen stands for its standard error.
     pub async fn finish(mut self) -> Result<Finished> {
-        let ended = timeout(DEADLINE, async {
-            let status = self.child.wait().await;
-            while self.readers.join_next().await.is_some() {}
-            status
-        });
-        let Ok(status) = ended.await else {
+        let Some(end) = end(&mut self.child, &mut self.readers).await? else {
             bail!(
                 "not ended after {DEADLINE:?}; so far:\n{}",
                 *self.screen.borrow()
             );
         };
         Ok(Finished {
-            end: End::of(status.context("waiting for the process")?),
+            end,
             stdout: self.stdout.borrow().clone(),
             stderr: self.screen.borrow().clone(),
         })

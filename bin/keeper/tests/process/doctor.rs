@@ -237,9 +237,12 @@ async fn a_system_without_authorities_keeps_from_https_alone() {
     let text = plain.stdout().await;
     assert_eq!(plain.ended().await.code(), Some(0), "{text}");
     let address = hive.address.replace("http://", "https://");
-    let keeper = Keeper::of(&address, &["hive", "doctor"], &no_file);
-    let (_, story) = keeper.output().await;
-    assert!(story.contains("correct SSL_CERT_FILE"), "{story}");
+    let mut keeper = Keeper::of(&address, &["hive", "doctor"], &no_file);
+    let text = keeper.stdout().await;
+    assert_eq!(keeper.ended().await.code(), Some(2), "{text}");
+    assert!(has_line(&text, "ok    Port "), "{text}");
+    assert!(has_line(&text, "fail  TLS "), "{text}");
+    assert!(text.contains("correct SSL_CERT_FILE"), "{text}");
 }
 
 #[tokio::test]
@@ -361,4 +364,17 @@ async fn without_a_local_hive_nothing_is_started_and_the_way_on_named() {
     );
     assert!(text.contains("hive doctor looks at this machine"), "{text}");
     assert!(!state.exists());
+}
+
+#[tokio::test]
+async fn a_local_socket_of_something_else_is_said_to_be_no_hive() {
+    let home = tempfile::tempdir().unwrap();
+    let socket = tokio::net::UnixListener::bind(home.path().join("hive.sock")).unwrap();
+    let mut server = JoinSet::new();
+    server.spawn(async move { axum::serve(socket, Router::new()).await.unwrap() });
+    let state = [("HIVE_STATE_DIR", home.path().to_str().unwrap())];
+    let mut keeper = Keeper::of("local", &["hive", "doctor"], &state);
+    let text = keeper.stdout().await;
+    assert_eq!(keeper.ended().await.code(), Some(1), "{text}");
+    assert!(has_line(&text, "fail  Hive "), "{text}");
 }

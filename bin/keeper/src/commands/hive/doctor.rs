@@ -6,7 +6,7 @@ mod sheet;
 mod way;
 
 use hive_api::{Diagnosis, Finding, HiveInfo, MeasuredRates, Open, ProblemCode, RunDoctor, Scope};
-use hive_client::ClientError;
+use hive_client::{ClientError, HttpEndpoint};
 use jiff::Timestamp;
 
 use self::sheet::Sheet;
@@ -32,39 +32,15 @@ pub(in crate::commands) async fn run(
     let target = app.target_named(arguments.name.as_deref())?;
     let mut sheet = Sheet::new(&app.printer);
     let mut rates = MeasuredRates::default();
+    let way = app.way(&target, app.asking());
     let reached = match &target.place {
-        Place::Http(endpoint) => {
-            let way = app.way(&target, app.asking())?;
-            let is_open = match &endpoint.proxy {
-                Some(proxy) => {
-                    sheet.tell(Finding::ok("way", format!("through the proxy {proxy}")));
-                    way::is_open(proxy.url(), way::PROXY_CLOSED, &mut sheet).await
-                }
-                None => way::is_open(&endpoint.url, way::HIVE_CLOSED, &mut sheet).await,
-            };
-            match way {
-                Way::Address(hive) if is_open => way::contact(&hive, endpoint, &mut sheet)
-                    .await
-                    .then_some(hive),
-                Way::Address(_) | Way::Own(_) => None,
-            }
-        }
-        Place::Ssh { .. } => match app.way(&target, app.asking()) {
-            Ok(Way::Own(own)) => answers(own, "ssh", &mut sheet).await,
-            Ok(Way::Address(hive)) => Some(hive),
-            Err(failure) => {
-                sheet.failed("ssh", &failure);
-                None
-            }
-        },
+        Place::Http(endpoint) => at_address(way, endpoint, &mut sheet).await,
+        Place::Ssh { .. } => own(way, "ssh", &mut sheet).await,
+        Place::Local => own(way, "hive", &mut sheet).await,
         Place::Unusable(failure) => {
             sheet.failed("entry", failure);
             None
         }
-        Place::Local => match app.way(&target, app.asking())? {
-            Way::Own(own) => answers(own, "hive", &mut sheet).await,
-            Way::Address(hive) => Some(hive),
-        },
     };
     if let Some(hive) = reached {
         let has_token = matches!(target.place, Place::Http(_));
@@ -75,6 +51,44 @@ pub(in crate::commands) async fn run(
         }
     }
     Ok(Ending::Code(sheet.finish(rates)))
+}
+
+/// The hive behind an address, if what answers there is one.
+async fn at_address(
+    way: Result<Way, Failure>,
+    endpoint: &HttpEndpoint,
+    sheet: &mut Sheet<'_>,
+) -> Option<Hive> {
+    let (url, next) = match &endpoint.proxy {
+        Some(proxy) => {
+            sheet.tell(Finding::ok("way", format!("through the proxy {proxy}")));
+            (proxy.url(), way::PROXY_CLOSED)
+        }
+        None => (&endpoint.url, way::HIVE_CLOSED),
+    };
+    let is_open = way::is_open(url, next, sheet).await;
+    match way {
+        Ok(Way::Address(hive)) if is_open => {
+            way::contact(&hive, endpoint, sheet).await.then_some(hive)
+        }
+        Ok(Way::Address(_) | Way::Own(_)) => None,
+        Err(failure) => {
+            sheet.failed("tls", &failure);
+            None
+        }
+    }
+}
+
+/// The hive of this machine or behind ssh, if it answers.
+async fn own(way: Result<Way, Failure>, check: &str, sheet: &mut Sheet<'_>) -> Option<Hive> {
+    match way {
+        Ok(Way::Own(own)) => answers(own, check, sheet).await,
+        Ok(Way::Address(hive)) => Some(hive),
+        Err(failure) => {
+            sheet.failed(check, &failure);
+            None
+        }
+    }
 }
 
 /// Whether a hive that keeper could start answers; it is not started.
