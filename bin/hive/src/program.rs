@@ -21,6 +21,7 @@ use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
+    time::Instant,
 };
 
 use crate::{
@@ -39,6 +40,9 @@ use crate::{
 
 /// Tasks that ignore every other end have this long when the process ends.
 const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// Signals closer together have one cause: `timeout` and others send one to the process and to its group.
+const ONE_CAUSE: Duration = Duration::from_millis(250);
 
 /// File descriptors for as many connections as we ever take, and as many again for the work.
 const OPEN_FILES: u64 = 131_072;
@@ -147,9 +151,12 @@ async fn serve_until_stopped(
     until_told_to_stop(&hive, &mut signals, idle_exit).await;
     telling.shutdown().await;
     manager.stopping().await;
+    let told = Instant::now();
     let impatient = async {
         loop {
-            if let Asked::Stop(name) = signals.next().await {
+            if let Asked::Stop(name) = signals.next().await
+                && told.elapsed() > ONE_CAUSE
+            {
                 return name;
             }
         }

@@ -39,6 +39,8 @@ use crate::{
 
 /// How long a cancelled job may take to its last event before keeper leaves.
 const CANCEL_LIMIT: Duration = Duration::from_secs(5);
+/// How long a cancel may take to reach its hive when keeper is told to leave.
+const HURRY_LIMIT: Duration = Duration::from_millis(250);
 /// How often the places of queued jobs are asked for: no event tells that those before them have gone.
 const LOOK_AT_QUEUE_EVERY: Duration = Duration::from_secs(5);
 /// How often figures that change by themselves are drawn anew.
@@ -166,6 +168,7 @@ impl Watch<'_> {
                         self.cancel(jobs, signal);
                         inputs.extend(self.never_submitted());
                     }
+                    Decision::Hurry => self.deadline = Some(Instant::now() + HURRY_LIMIT),
                     Decision::Leave(leaving) => return self.leave(leaving),
                     Decision::Finish(outcome) => return self.finish(outcome),
                 }
@@ -281,7 +284,7 @@ impl Watch<'_> {
     fn cancel(&mut self, jobs: VecDeque<JobId>, signal: Signal) {
         self.cancelled_at.get_or_insert_with(Instant::now);
         self.story.cancelling(&jobs, signal);
-        if !jobs.is_empty() {
+        if !jobs.is_empty() && !self.course.is_hurried() {
             self.deadline = Some(Instant::now() + CANCEL_LIMIT);
         }
         for id in jobs {

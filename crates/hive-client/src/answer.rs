@@ -24,7 +24,8 @@ pub(crate) async fn read<T: DeserializeOwned>(
     if !status.is_success() {
         return Err(refusal(hive, status, &body));
     }
-    serde_json::from_slice(&body).map_err(|error| protocol(hive, format!("the answer is {error}")))
+    serde_json::from_slice(&body)
+        .map_err(|error| protocol(hive, format!("its answer cannot be read: {error}")))
 }
 
 /// Reads a body to its end.

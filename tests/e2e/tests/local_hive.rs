@@ -6,8 +6,9 @@
 
 use std::fmt::Write as _;
 
-use e2e::{End, Machine, Running, quantised, transcript};
-use fake_hub::FakeHub;
+use e2e::{End, MODEL, Machine, Running, quantised, transcript};
+use fake_hub::{FakeHub, Fault, Requests, Route};
+use rustix::process::Signal;
 
 async fn machine() -> (FakeHub, Machine) {
     let hub = FakeHub::builder().repository(quantised()).start().await;
@@ -38,6 +39,22 @@ async fn a_second_hive_on_the_same_state_folder_ends_with_4_and_names_the_first(
     assert_eq!(second.end, End::Exit(4), "{second}");
     let first = std::fs::read_to_string(machine.state().join("hive.lock")).unwrap();
     assert!(second.stderr.contains(first.trim()), "{second}");
+}
+
+#[tokio::test]
+async fn a_stop_that_comes_twice_from_one_cause_is_one() {
+    let (hub, machine) = machine().await;
+    let _silent = hub.on(Requests::to(Route::Info)).answer(Fault::Hold);
+    let mut hive = Running::start(&mut machine.hive(["serve"])).unwrap();
+    hive.wait_for_stderr("serving").await.unwrap();
+    let detached = ["model", "download", MODEL, "--detach"];
+    machine.run_keeper(&detached).await.unwrap();
+    hive.signal(Signal::TERM).unwrap();
+    hive.wait_for_stderr("stopping").await.unwrap();
+    hive.signal(Signal::TERM).unwrap();
+    let finished = hive.finish().await.unwrap();
+    assert_eq!(finished.end, End::Exit(0), "{finished}");
+    assert!(finished.stderr.contains("stopped"), "{finished}");
 }
 
 #[tokio::test]

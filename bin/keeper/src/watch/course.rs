@@ -43,7 +43,7 @@ pub(super) enum Input {
     Accepted(usize, JobId),
     /// Nothing more comes of the job.
     Ended(usize, End),
-    /// The time for the cancelled jobs to end is over.
+    /// The time for the cancelled jobs to end is over, or the short one of who is in a hurry.
     Deadline,
 }
 
@@ -95,6 +95,8 @@ pub(super) enum Decision {
     GoOn,
     /// Tell the hive to cancel these, as this signal asks; none when their ids are still to come.
     Cancel(VecDeque<JobId>, Signal),
+    /// Leave as soon as the cancel is on its way.
+    Hurry,
     /// End without waiting for the jobs.
     Leave(Leaving),
     /// End: every job has.
@@ -157,6 +159,9 @@ pub(super) struct Course {
     ids: Vec<Option<JobId>>,
     /// The signal that the jobs were cancelled by.
     cancelled_by: Option<Signal>,
+    /// The signal that came after it. `timeout` and others send one to the process and to its group, so that a second
+    /// may come before anything was sent because of the first.
+    hurried_by: Option<Signal>,
     /// `d` was pressed before every job had its id.
     leaves_when_accepted: bool,
 }
@@ -168,12 +173,18 @@ impl Course {
             jobs: vec![JobCourse::Submitting; jobs],
             ids: vec![None; jobs],
             cancelled_by: None,
+            hurried_by: None,
             leaves_when_accepted: false,
         }
     }
 
     pub(super) const fn submits(&self) -> bool {
         self.role.submits()
+    }
+
+    /// Whether keeper is to leave as soon as the cancel is on its way.
+    pub(super) const fn is_hurried(&self) -> bool {
+        self.hurried_by.is_some()
     }
 
     /// Which job this is.
@@ -199,16 +210,20 @@ impl Course {
             Input::LeaveKey => self.leave_key(),
             Input::Accepted(index, id) => self.accepted(index, id),
             Input::Ended(index, end) => self.ended(index, end),
-            Input::Deadline => match self.cancelled_by {
-                Some(signal) => Decision::Leave(Leaving::CancelTimedOut(signal)),
-                None => Decision::GoOn,
+            Input::Deadline => match (self.hurried_by, self.cancelled_by) {
+                (Some(signal), _) => Decision::Leave(Leaving::CancelUnconfirmed(signal)),
+                (None, Some(signal)) => Decision::Leave(Leaving::CancelTimedOut(signal)),
+                (None, None) => Decision::GoOn,
             },
         }
     }
 
     fn signal(&mut self, signal: Signal) -> Decision {
         if self.cancelled_by.is_some() {
-            return Decision::Leave(Leaving::CancelUnconfirmed(signal));
+            return match self.hurried_by.replace(signal) {
+                None => Decision::Hurry,
+                Some(_) => Decision::Leave(Leaving::CancelUnconfirmed(signal)),
+            };
         }
         let cancels = match (self.role, signal) {
             (Role::Submitter { .. }, Signal::Interrupt) => true,

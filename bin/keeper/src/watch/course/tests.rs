@@ -69,13 +69,35 @@ fn the_first_signal_cancels_or_leaves_by_role() {
 }
 
 #[test]
-fn a_second_signal_leaves_at_once() {
+fn a_second_signal_leaves_as_soon_as_the_cancel_is_on_its_way() {
     let mut course = following(SUBMITTER, 1);
     assert_eq!(course.handle(INTERRUPT), cancel(&[1]));
+    assert_eq!(course.handle(INTERRUPT), Decision::Hurry);
     let leaving = Leaving::CancelUnconfirmed(Signal::Interrupt);
-    assert_eq!(course.handle(INTERRUPT), Decision::Leave(leaving));
+    assert_eq!(course.handle(Input::Deadline), Decision::Leave(leaving));
     assert_eq!(leaving.ending(), Ending::Signal(2));
     assert_eq!(course.unended(), [(0, Some(id(1)))]);
+}
+
+#[test]
+fn a_third_signal_leaves_whatever_is_on_its_way() {
+    let mut course = following(SUBMITTER, 1);
+    assert_eq!(course.handle(INTERRUPT), cancel(&[1]));
+    assert_eq!(course.handle(INTERRUPT), Decision::Hurry);
+    let leaving = Leaving::CancelUnconfirmed(Signal::Interrupt);
+    assert_eq!(course.handle(INTERRUPT), Decision::Leave(leaving));
+}
+
+#[test]
+fn a_signal_that_comes_twice_from_one_cause_cancels_as_one_does() {
+    let mut course = following(CANCELLING_SUBMITTER, 1);
+    let terminate = Input::Signal(Signal::Terminate);
+    assert_eq!(course.handle(terminate), cancel_by(Signal::Terminate, &[1]));
+    assert_eq!(course.handle(terminate), Decision::Hurry);
+    assert_eq!(
+        course.handle(Input::Ended(0, End::Cancelled)),
+        finish(Ending::Signal(15), false)
+    );
 }
 
 #[test]
