@@ -133,6 +133,7 @@ async fn a_revoked_token_is_told_with_the_way_back_in() {
 
     let removed = two.keeper(&["hive", "remove", "gpu1"]).await;
     assert_eq!(removed.end, End::Exit(0), "{removed}");
+    assert!(removed.stderr.contains("hive token revoke"), "{removed}");
     let kept = fs::read_to_string(credentials(&two.laptop)).unwrap();
     assert!(!kept.contains("hive_"), "the token is still there");
     two.end().await;

@@ -4,17 +4,30 @@ use std::{ffi::OsString, path::PathBuf};
 
 use hive_api::ParseFingerprintError;
 use hive_client::{HttpEndpoint, HttpProxy, ParseHttpProxyError};
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use super::{ADDRESSES, HiveEntry};
 use crate::failure::Failure;
 
-/// Reads the HTTP address of a hive.
+/// Reads the HTTP address of a hive: a host, perhaps a port, and the path of a proxy's site.
 pub(super) fn parse(text: &str) -> Result<Url, Failure> {
-    let url = Url::parse(text).map_err(|error| refused(text, &error.to_string()))?;
+    const UNKNOWN: &str = "it begins with none of ssh://, https:// and http://";
+    let url = Url::parse(text).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => refused(text, UNKNOWN),
+        error => refused(text, &error.to_string()),
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
-        let reason = "it begins with none of ssh://, https:// and http://";
-        return Err(refused(text, reason));
+        return Err(refused(text, UNKNOWN));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        // What may be a password is not shown again.
+        return Err(Failure::usage(
+            "a name or a password does not belong in the address of a hive",
+            "leave out what stands before the @; a token comes by pairing, or from KEEPER_TOKEN",
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refused(text, "`?` and `#` do not belong in it"));
     }
     Ok(url)
 }
@@ -162,6 +175,33 @@ mod tests {
             "https://gpu1:7835",
         ] {
             assert!(reach(url, Some("secret"), &[]).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_more_or_less_than_an_address_is_refused_and_no_password_shown() {
+        for (text, why) in [
+            ("gpu1", "begins with none of"),
+            ("127.0.0.1:7835", "begins with none of"),
+            ("gpu1:7835", "begins with none of"),
+            ("https://", "empty host"),
+            ("https://gpu1:99999", "invalid port"),
+            ("https://gpu1/?token=1", "do not belong"),
+            ("https://gpu1/#jobs", "do not belong"),
+            ("https://alice:secret@gpu1", "a password does not belong"),
+            ("https://alice@gpu1", "a password does not belong"),
+        ] {
+            let refused = parse(text).unwrap_err();
+            assert_eq!(refused.exit, exit_code::USAGE, "{text}");
+            assert!(refused.problem.detail.contains(why), "{refused:?}");
+            assert!(!format!("{refused:?}").contains("secret"));
+        }
+        for text in [
+            "https://gpu1",
+            "http://[::1]:7835/",
+            "https://example.org/hive",
+        ] {
+            assert!(parse(text).is_ok(), "{text}");
         }
     }
 

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::{
-    LastJob,
+    LOCAL, LastJob,
     config::{CONFIG, CREDENTIALS, Config, read},
     entry::{HiveEntry, Known},
 };
@@ -133,7 +133,7 @@ impl Config {
     /// Makes a hive, or `local`, the one that is used when none is named.
     pub(crate) fn use_hive(&self, name: &str) -> Result<(), Failure> {
         self.change(|files| {
-            if name != super::LOCAL {
+            if name != LOCAL {
                 files.current.expect_hive(name)?;
             }
             set_value(&mut files.config, USE, name);
@@ -159,6 +159,12 @@ impl Config {
 
     /// The hive of this name, or the failure that there is none.
     fn expect_hive(&self, name: &str) -> Result<&Known, Failure> {
+        if name == LOCAL {
+            return Err(Failure::usage(
+                format!("`{LOCAL}` is the hive of this machine, which is always there"),
+                "keeper hive stop stops it",
+            ));
+        }
         self.hive(name).ok_or_else(|| {
             Failure::usage(format!("there is no hive `{name}`"), "see keeper hive list")
         })

@@ -133,6 +133,19 @@ fn what_is_removed_takes_its_token_and_its_default_along() {
 }
 
 #[test]
+fn the_hive_of_this_machine_is_neither_removed_nor_called_otherwise() {
+    let folder = folder_with("");
+    let config = load(folder.path());
+    for refused in [
+        config.remove(LOCAL).unwrap_err(),
+        config.rename(LOCAL, "here").unwrap_err(),
+    ] {
+        assert_eq!(refused.exit, exit_code::USAGE);
+        assert!(refused.problem.detail.contains("always there"));
+    }
+}
+
+#[test]
 fn the_last_job_goes_along_with_a_new_name() {
     let folder = folder_with("[hives.a]\nurl = \"ssh://a\"\n");
     let config = load(folder.path());
