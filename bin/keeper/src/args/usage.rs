@@ -61,10 +61,12 @@ fn next_step(error: &Error) -> String {
 
 /// `keeper model download`, out of the usage line.
 fn usage_of(error: &Error) -> Option<String> {
-    let usage = error.get(ContextKind::Usage)?.to_string();
-    let (_, usage) = usage.split_once(':')?;
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string);
+    // A missing command has no context, and a whole help text.
+    let usage = usage.unwrap_or_else(|| error.to_string());
+    let (_, usage) = usage.split_once("Usage:")?;
     let mut command = String::new();
-    for word in usage.split_whitespace() {
+    for word in usage.lines().next()?.split_whitespace() {
         if !word.starts_with(|c: char| c.is_ascii_lowercase()) {
             break;
         }
@@ -118,6 +120,12 @@ mod tests {
                 "there is no command `modle` here",
                 "did you mean `model`?",
             ),
+            (
+                "keeper job",
+                "a command is missing",
+                "see keeper job --help",
+            ),
+            ("keeper", "a command is missing", "see keeper --help"),
             (
                 "keeper model download",
                 "<MODEL>... is missing",
