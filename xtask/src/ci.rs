@@ -38,7 +38,7 @@ const COMPUTING: &[Task] = &[
 /// What is built for minutes and has no clock to keep: with what the others leave of the processors.
 const BUILDING: &[Task] = &[(
     "readers of bytes from elsewhere",
-    &["fuzz", "--seconds", "10"],
+    &["fuzz", "--runs", "300000"],
 )];
 
 /// What waits most of its time, for links, proxies and answers to wrong tokens: beside what computes.

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use tempfile::TempDir;
 
 use crate::programs::{cargo, root, succeed};
 
@@ -35,6 +36,9 @@ pub(crate) struct Options {
     /// How long each target runs
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// How many inputs each target gets instead, the same ones every time
+    #[arg(long, conflicts_with = "seconds")]
+    runs: Option<u64>,
     /// The targets to run, all if none is named
     targets: Vec<String>,
 }
@@ -51,7 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let worker = || -> Result<bool> {
         let mut is_clean = true;
         while let Some(target) = take() {
-            is_clean &= run_target(&programs, &target, options.seconds)?;
+            is_clean &= run_target(&programs, &target, options)?;
         }
         Ok(is_clean)
     };
@@ -134,15 +138,26 @@ fn host() -> Result<String> {
 }
 
 /// Runs one target and says what it came to; false if it found something.
-fn run_target(programs: &Path, target: &str, seconds: u64) -> Result<bool> {
-    let corpus = root().join("target/fuzz/corpus").join(target);
+fn run_target(programs: &Path, target: &str, options: &Options) -> Result<bool> {
     let findings = root().join("target/fuzz/findings");
-    fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&findings)?;
+    // What an earlier run has kept would make another run of the same number.
+    let fresh = TempDir::with_prefix("fuzz-")?;
+    let (corpus, limits) = match options.runs {
+        Some(runs) => {
+            let limits = vec![format!("-runs={runs}"), "-seed=1".to_owned()];
+            (fresh.path().to_owned(), limits)
+        }
+        None => (
+            root().join("target/fuzz/corpus").join(target),
+            vec![format!("-max_total_time={}", options.seconds)],
+        ),
+    };
+    fs::create_dir_all(&corpus)?;
     let output = Command::new(programs.join(target))
         .arg(&corpus)
         .arg(root().join("fuzz/seeds").join(target))
-        .arg(format!("-max_total_time={seconds}"))
+        .args(limits)
         .arg(format!("-artifact_prefix={}/{target}-", findings.display()))
         .args([
             "-print_final_stats=1",

@@ -59,9 +59,9 @@ fn is_private(url: &Url) -> bool {
     }
 }
 
-/// RFC 6761, 6.3: `localhost` and all below it, with the root's dot or without.
+/// RFC 6761, 6.3: `localhost` and all below it, with the root's dot, with more than a resolver takes, or without.
 fn is_this_machine(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
+    let name = name.trim_end_matches('.');
     name == "localhost" || name.ends_with(".localhost")
 }
 
@@ -114,6 +114,10 @@ mod tests {
             ),
             (
                 "https://169.254.169.254/latest",
+                Err("a redirect into a private network"),
+            ),
+            (
+                "https://a..localhost../",
                 Err("a redirect into a private network"),
             ),
             (
