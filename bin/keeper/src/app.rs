@@ -10,7 +10,7 @@ use hive_client::Endpoint;
 
 use crate::{
     failure::Failure,
-    fleet,
+    fleet, foreground,
     hives::{self, Config, Hive, LOCAL, LastJob, Meant, Place, Target},
     local_hive::{self, LocalHive},
     own_hive::OwnHive,
@@ -194,7 +194,7 @@ impl App {
     /// Whether ssh may ask on this terminal; one that shows other processes is not ours to ask on.
     pub(crate) fn asking(&self) -> Asking {
         let settings = self.printer.settings();
-        let is_ours = settings.terminal && io::stdin().is_terminal() && !crate::in_background();
+        let is_ours = settings.terminal && io::stdin().is_terminal() && !foreground::is_anothers();
         if is_ours && !settings.is_json() {
             Asking::Person
         } else {

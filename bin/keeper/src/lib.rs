@@ -10,6 +10,7 @@ mod environment;
 pub mod exit_code;
 mod failure;
 mod fleet;
+mod foreground;
 mod hive_socket;
 mod hives;
 mod job_reference;
@@ -31,11 +32,7 @@ use std::{
 };
 
 use clap::Parser;
-use rustix::{
-    process::getpgrp,
-    stdio,
-    termios::{tcgetpgrp, tcgetwinsize},
-};
+use rustix::{stdio, termios::tcgetwinsize};
 
 use crate::{
     app::App,
@@ -136,7 +133,7 @@ fn printer(global: &GlobalArguments) -> Printer {
     };
     let figures = if global.no_progress || audience != Audience::Person {
         Figures::None
-    } else if terminal && !in_background() {
+    } else if terminal && !foreground::is_anothers() {
         Figures::Bars
     } else {
         Figures::Lines
@@ -156,11 +153,6 @@ fn printer(global: &GlobalArguments) -> Printer {
 fn columns_of_stdout() -> Option<usize> {
     let size = tcgetwinsize(io::stdout()).ok()?;
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
-}
-
-/// Whether the terminal of stderr has other processes in its foreground: bars would draw over them, and Ctrl+C is theirs.
-fn in_background() -> bool {
-    tcgetpgrp(io::stderr()).is_ok_and(|foreground| foreground != getpgrp())
 }
 
 /// The environment of this process.

@@ -32,6 +32,7 @@ use crate::{
     app::App,
     exit_code::Ending,
     failure::Failure,
+    foreground::{Change, Foreground},
     signals::{Signal, Signals},
     track::{Start, Tracked, Tracker},
     ui::Figures,
@@ -87,6 +88,7 @@ struct Watch<'a> {
     deadline: Option<Instant>,
     signals: Signals,
     keys: Keys,
+    foreground: Foreground,
     tick: Interval,
     queue: Queue,
     /// When the first cancel was asked for.
@@ -119,6 +121,7 @@ pub(crate) async fn watch(app: &App, role: Role, jobs: Vec<Watched>) -> Result<E
         deadline: None,
         signals,
         keys,
+        foreground: Foreground::watch(),
         tick,
         queue: Queue {
             next_look: Instant::now() + LOOK_AT_QUEUE_EVERY,
@@ -141,7 +144,9 @@ pub(crate) async fn watch(app: &App, role: Role, jobs: Vec<Watched>) -> Result<E
 impl Watch<'_> {
     async fn run(mut self) -> Ending {
         loop {
-            let inputs = match self.next().await {
+            let next = self.next().await;
+            self.look_at_terminal();
+            let inputs = match next {
                 Next::Tracked(index, tracked) => self.take(index, tracked),
                 Next::CancelFailed(index, error) => {
                     self.story.cancel_failed(index, &error);
@@ -263,6 +268,18 @@ impl Watch<'_> {
                 self.story.hive_started_again(index, times);
                 None
             }
+        }
+    }
+
+    /// Before anything is drawn or said.
+    fn look_at_terminal(&mut self) {
+        match self.foreground.look() {
+            Some(Change::Lost) => self.app.printer.draw_bars(false),
+            Some(Change::TakenUp) => {
+                self.app.printer.draw_bars(true);
+                self.keys.take_up();
+            }
+            None => {}
         }
     }
 

@@ -128,14 +128,9 @@ impl Printer {
         out: Box<dyn Write + Send>,
         err: Box<dyn Write + Send>,
     ) -> Self {
-        let target = if settings.figures == Figures::Bars {
-            ProgressDrawTarget::stderr_with_hz(10)
-        } else {
-            ProgressDrawTarget::hidden()
-        };
         Self {
             settings,
-            bars: MultiProgress::with_draw_target(target),
+            bars: MultiProgress::with_draw_target(target(settings.figures == Figures::Bars)),
             out: Arc::new(Mutex::new(out)),
             err: Arc::new(Mutex::new(err)),
             out_error: Arc::new(OnceLock::new()),
@@ -151,6 +146,21 @@ impl Printer {
     /// Where bars are drawn; their texts must be cleaned by whoever sets them.
     pub(crate) fn bars(&self) -> &MultiProgress {
         &self.bars
+    }
+
+    /// Draws bars, if at all, from where the cursor is now on, or no more: the terminal has been another's, or is.
+    pub(crate) fn draw_bars(&self, are_drawn: bool) {
+        self.bars
+            .set_draw_target(target(are_drawn && self.settings.figures == Figures::Bars));
+    }
+
+    /// Whether figures are told as lines for now.
+    pub(crate) fn tells_lines(&self) -> bool {
+        match self.settings.figures {
+            Figures::Bars => self.bars.is_hidden(),
+            Figures::Lines => true,
+            Figures::None => false,
+        }
     }
 
     /// Whether the story is told at all.
@@ -276,6 +286,15 @@ impl Printer {
         let _ = err
             .write_all(format!("{} ", clean(text)).as_bytes())
             .and_then(|()| err.flush());
+    }
+}
+
+/// Where bars go; what was drawn on another target stays where it is.
+fn target(are_drawn: bool) -> ProgressDrawTarget {
+    if are_drawn {
+        ProgressDrawTarget::stderr_with_hz(10)
+    } else {
+        ProgressDrawTarget::hidden()
     }
 }
 

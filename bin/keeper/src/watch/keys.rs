@@ -7,12 +7,12 @@ use std::{fs::File, io, os::unix::fs::OpenOptionsExt, time::Duration};
 
 use rustix::{
     fs::OFlags,
-    process::getpgrp,
-    termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr},
+    termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr},
 };
 use tokio::net::unix::pipe::Receiver;
 
 use super::course::Role;
+use crate::foreground;
 
 /// The key that leaves.
 const LEAVE: u8 = b'd';
@@ -34,6 +34,15 @@ impl Keys {
     /// Listens, if that is wanted and stdin is a terminal in whose foreground we are.
     pub(super) fn listen(wanted: bool) -> Self {
         Self(wanted.then(Terminal::open).and_then(Result::ok))
+    }
+
+    /// Has the terminal give single keys again: a shell that had it meanwhile has put it back.
+    pub(super) fn take_up(&mut self) {
+        if let Some(terminal) = &self.0
+            && terminal.give_single_keys().is_err()
+        {
+            self.0 = None;
+        }
     }
 
     /// The line that says which keys there are.
@@ -74,25 +83,26 @@ impl Terminal {
             .custom_flags(flags.bits().cast_signed())
             .open("/dev/tty")?;
         // A background process that changes the terminal is stopped by SIGTTOU (termios(3)).
-        if tcgetpgrp(&file)? != getpgrp() {
+        if foreground::is_anothers() {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let keys = Receiver::from_file_unchecked(file.try_clone()?)?;
         let before = tcgetattr(&file)?;
-        let mut single_keys = before.clone();
-        single_keys.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
-        tcsetattr(&file, OptionalActions::Now, &single_keys)?;
-        Ok(Self { file, before, keys })
+        let terminal = Self { file, before, keys };
+        terminal.give_single_keys()?;
+        Ok(terminal)
     }
 
-    fn in_foreground(&self) -> bool {
-        tcgetpgrp(&self.file).is_ok_and(|group| group == getpgrp())
+    fn give_single_keys(&self) -> io::Result<()> {
+        let mut single_keys = self.before.clone();
+        single_keys.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+        Ok(tcsetattr(&self.file, OptionalActions::Now, &single_keys)?)
     }
 
     /// The next keys; none at the end of the terminal.
     async fn pressed(&self) -> io::Result<Vec<u8>> {
         self.keys.readable().await?;
-        if !self.in_foreground() {
+        if foreground::is_anothers() {
             // A background process that reads from its terminal is stopped by SIGTTIN.
             tokio::time::sleep(LOOK_AGAIN).await;
             return Err(io::ErrorKind::WouldBlock.into());
@@ -105,7 +115,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if self.in_foreground() {
+        if !foreground::is_anothers() {
             let _ = tcsetattr(&self.file, OptionalActions::Now, &self.before);
         }
     }

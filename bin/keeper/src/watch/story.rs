@@ -257,10 +257,7 @@ impl Story {
         for index in 0..self.jobs.len() {
             self.draw(index);
         }
-        if self.printer.settings().figures != Figures::Lines {
-            return;
-        }
-        if now < self.next_line {
+        if !self.printer.tells_lines() || now < self.next_line {
             return;
         }
         let is_first_minute = now.duration_since(self.began) < Duration::from_mins(1);
