@@ -127,13 +127,22 @@ pub(crate) fn collect(
 }
 
 pub(crate) async fn wait_for(output: &mut watch::Receiver<String>, text: &str) -> Result<()> {
-    let seen = timeout(DEADLINE, output.wait_for(|all| all.contains(text))).await;
+    wait_for_one_of(output, &[text]).await
+}
+
+pub(crate) async fn wait_for_one_of(
+    output: &mut watch::Receiver<String>,
+    texts: &[&str],
+) -> Result<()> {
+    let has_one = |all: &String| texts.iter().any(|text| all.contains(text));
+    let seen = timeout(DEADLINE, output.wait_for(has_one)).await;
     let trouble = match seen.map(|seen| seen.is_ok()) {
         Ok(true) => return Ok(()),
         Ok(false) => "the output ended without it",
         Err(_) => "it did not come in time",
     };
-    bail!("waiting for `{text}`, {trouble}:\n{}", *output.borrow())
+    let texts = texts.join("` or `");
+    bail!("waiting for `{texts}`, {trouble}:\n{}", *output.borrow())
 }
 
 /// How a process ended.

@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     Finished,
-    process::{DEADLINE, collect, end, wait_for},
+    process::{DEADLINE, collect, end, wait_for, wait_for_one_of},
 };
 
 /// The size of the terminal.
@@ -76,6 +76,11 @@ impl Terminal {
     /// Waits until this has been on the screen.
     pub async fn wait_for(&mut self, text: &str) -> Result<()> {
         wait_for(&mut self.screen, text).await
+    }
+
+    /// Waits until one of these has been on the screen.
+    pub async fn wait_for_one_of(&mut self, texts: &[&str]) -> Result<()> {
+        wait_for_one_of(&mut self.screen, texts).await
     }
 
     /// Waits until it has ended; what was on the screen stands for its standard error.

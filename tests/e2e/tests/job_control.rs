@@ -12,15 +12,16 @@ const CTRL_Z: &str = "\u{1a}";
 const PUT_AWAY: &str = "put away";
 /// The line of the bars that is there from the first to the last.
 const TOTAL: &str = "  Total ";
-/// What that line says while the Hub is silent, once a second and with nothing drawn after it: a moment to stop in.
-const QUIET: &str = "for 2 s";
+/// What that line says while the Hub is silent, a second at a time and with nothing drawn after it: a moment to stop in.
+/// Its tick may pass over one of them.
+const QUIET: [&str; 4] = ["for 1 s", "for 2 s", "for 3 s", "for 4 s"];
 
 /// A shell that downloads the model from a silent Hub, and after Ctrl+Z does this. It puts the terminal back into lines,
 /// as interactive shells do.
 async fn put_away(machine: &Machine, after: &str) -> Terminal {
     let script = format!("keeper pull {MODEL}; stty icanon echo; echo {PUT_AWAY} >&2; {after}");
     let mut shell = Terminal::start(&machine.program("sh", ["-mc", &script])).unwrap();
-    shell.wait_for(QUIET).await.unwrap();
+    shell.wait_for_one_of(&QUIET).await.unwrap();
     shell.press(CTRL_Z).unwrap();
     shell.wait_for(PUT_AWAY).await.unwrap();
     shell
