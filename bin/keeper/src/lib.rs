@@ -121,10 +121,12 @@ fn not_a_command(error: &clap::Error) -> ExitCode {
 fn printer(global: &GlobalArguments) -> Printer {
     let terminal = io::stderr().is_terminal();
     let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    // Editors run programs on terminals that know no sequences.
+    let can_draw = terminal && is_set("TERM") && variable("TERM").is_none_or(|term| term != "dumb");
     let color = match global.color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => terminal && !is_set("NO_COLOR"),
+        Color::Auto => can_draw && !is_set("NO_COLOR"),
     };
     let audience = match global.format {
         Format::Json => Audience::Program,
@@ -133,7 +135,7 @@ fn printer(global: &GlobalArguments) -> Printer {
     };
     let figures = if global.no_progress || audience != Audience::Person {
         Figures::None
-    } else if terminal && !foreground::is_anothers() {
+    } else if can_draw && !foreground::is_anothers() {
         Figures::Bars
     } else {
         Figures::Lines

@@ -1,6 +1,6 @@
 //! A Hub that never answers: the job says so, lives visibly, and stops when told.
 
-use e2e::{End, MODEL, Machine, Running, quantised};
+use e2e::{End, MODEL, Machine, Running, Terminal, quantised};
 use fake_hub::{FakeHub, Fault, Requests, Route};
 
 #[tokio::test]
@@ -39,4 +39,24 @@ async fn heartbeats_go_on_while_the_hub_is_silent_and_a_cancel_ends_the_job() {
         watched.stdout.contains(r#""event":"cancelled""#),
         "{watched}"
     );
+}
+
+#[tokio::test]
+async fn a_terminal_that_cannot_draw_is_told_how_it_goes_in_lines() {
+    let hub = FakeHub::builder().repository(quantised()).start().await;
+    let silent = hub.hold_api();
+    let machine = Machine::new(hub.endpoint().to_string()).unwrap();
+    let mut pull = machine.keeper(["pull", MODEL]);
+    let mut keeper = Terminal::start(pull.env("TERM", "dumb")).unwrap();
+    keeper
+        .wait_for("local: asking the Hub for the revision for ")
+        .await
+        .unwrap();
+    silent.release();
+    let finished = keeper.finish().await.unwrap();
+    assert!(
+        finished.stderr.contains("local: done, 8.0 MB"),
+        "{finished}"
+    );
+    assert!(!finished.stderr.contains('\u{1b}'), "{:?}", finished.stderr);
 }
