@@ -1,7 +1,7 @@
 //! Whose the terminal is, as a shell with job control gives it: Ctrl+Z takes it from keeper, `fg` gives it back.
 
 use std::{
-    io,
+    fs::File,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,9 +11,12 @@ use std::{
 use rustix::{process::getpgrp, termios::tcgetpgrp};
 use signal_hook::{consts::SIGCONT, flag};
 
-/// Whether the terminal of stderr has other processes in its foreground: bars would draw over them, and Ctrl+C is theirs.
+/// Whether keeper's terminal has other processes in its foreground: bars would draw over them, Ctrl+C is theirs, and to
+/// read keys or to change the terminal's modes would stop keeper (SIGTTIN and SIGTTOU, termios(3)).
 pub(crate) fn is_anothers() -> bool {
-    tcgetpgrp(io::stderr()).is_ok_and(|foreground| foreground != getpgrp())
+    // The terminal that sends the signals, whatever the streams are.
+    let foreground = File::open("/dev/tty").map(tcgetpgrp);
+    foreground.is_ok_and(|group| group.is_ok_and(|group| group != getpgrp()))
 }
 
 /// What has become of the terminal.

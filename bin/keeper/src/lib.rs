@@ -122,7 +122,8 @@ fn printer(global: &GlobalArguments) -> Printer {
     let terminal = io::stderr().is_terminal();
     let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     // Editors run programs on terminals that know no sequences.
-    let can_draw = terminal && is_set("TERM") && variable("TERM").is_none_or(|term| term != "dumb");
+    let can_draw =
+        terminal && variable("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
     let color = match global.color {
         Color::Always => true,
         Color::Never => false,

@@ -1,6 +1,8 @@
 //! keeper under a shell with job control: Ctrl+Z stops it, `fg` and `bg` take it up again.
 
-use e2e::{End, MODEL, Machine, Terminal, quantised};
+use std::fs;
+
+use e2e::{End, FILE, MODEL, Machine, Terminal, quantised};
 use fake_hub::FakeHub;
 
 const CTRL_Z: &str = "\u{1a}";
@@ -56,6 +58,24 @@ async fn in_the_background_keeper_says_lines_and_draws_nothing() {
     let (_, after) = finished.stderr.split_once(PUT_AWAY).unwrap();
     assert!(after.contains("Done: 8.0 MB"), "{after:?}");
     assert!(!after.contains(TOTAL) && !moves_up(after), "{after:?}");
+}
+
+#[tokio::test]
+async fn in_the_background_keeper_goes_on_where_its_story_is_on_another_terminal() {
+    let hub = FakeHub::builder().repository(quantised()).start().await;
+    let machine = Machine::new(hub.endpoint().to_string()).unwrap();
+    let path = machine.home().join("other");
+    let script = format!("tty > {}; echo ready >&2; read _", path.display());
+    let mut other = Terminal::start(&machine.program("sh", ["-c", &script])).unwrap();
+    other.wait_for("ready").await.unwrap();
+    let path = fs::read_to_string(path).unwrap();
+    let script = format!("keeper pull {MODEL} 2>{} & wait", path.trim());
+    let shell = Terminal::start(&machine.program("sh", ["-mc", &script])).unwrap();
+    let finished = shell.finish().await.unwrap();
+    assert!(finished.stdout.contains(FILE), "{finished}");
+    other.press("\n").unwrap();
+    let told = other.finish().await.unwrap();
+    assert!(told.stderr.contains("local: done, 8.0 MB"), "{told}");
 }
 
 /// Whether the cursor goes up (CUU of ECMA-48), onto what stands there.
