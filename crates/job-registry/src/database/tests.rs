@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
 
-use super::{Database, Inserted};
+use super::{Database, Inserted, Unfinished, writing::ROWS_AT_ONCE};
 use crate::{
     LogLine, RegistryError, Submission, WriteObserver,
     change::{self, Logged},
@@ -115,6 +115,44 @@ async fn a_change_that_was_decided_on_an_older_state_writes_nothing() {
     let numbers: Vec<_> = events.iter().map(|event| event.sequence).collect();
     assert_eq!(numbers, [queued.sequence, started.logged.sequence]);
     assert_eq!(events.last(), Some(&started.logged));
+}
+
+#[tokio::test]
+async fn more_jobs_than_one_statement_takes_are_changed_all_or_none() {
+    let (database, _folder) = open().await;
+    for _ in 0..=ROWS_AT_ONCE {
+        insert(&database).await.unwrap();
+    }
+    let found = database.unfinished().await.unwrap();
+    let changed = found.iter().map(|unfinished| {
+        let now = Timestamp::UNIX_EPOCH;
+        let started = change::moved(&unfinished.job, JobState::Running, None, now);
+        (unfinished, started)
+    });
+    let mut changed: Vec<_> = changed.collect();
+    let rows = changed.iter().map(|(before, change)| (*before, 1, change));
+    database.commit_all(rows).await.unwrap();
+
+    let started = database.unfinished().await.unwrap();
+    assert_eq!(started.len(), ROWS_AT_ONCE + 1);
+    for (now, (_, change)) in started.iter().zip(&changed) {
+        assert_eq!((&now.job, now.crashes), (&change.job, 1));
+        let id = now.job.job_id;
+        let events = database.events_after(id, 1, 10).await.unwrap();
+        assert_eq!(events, slice::from_ref(&change.logged));
+    }
+
+    // All but the last are as they are said to be.
+    for ((before, change), now) in changed.iter_mut().zip(&started).rev().skip(1) {
+        *before = now;
+        *change = change::moved(&now.job, JobState::Cancelling, None, Timestamp::UNIX_EPOCH);
+    }
+    let rows = changed.iter().map(|(before, change)| (*before, 2, change));
+    let refused = database.commit_all(rows).await;
+    assert!(matches!(refused, Err(RegistryError::Conflict)));
+    let still = database.unfinished().await.unwrap();
+    let is_as_before = |(one, other): (&Unfinished, &Unfinished)| one.job == other.job;
+    assert!(still.iter().zip(&started).all(is_as_before));
 }
 
 #[tokio::test]

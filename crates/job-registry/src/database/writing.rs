@@ -4,7 +4,7 @@ use std::future::Future;
 
 use hive_api::{Job, JobId};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
 use tokio::time::Instant;
 
 use super::{Database, Inserted, Unfinished, integer, read_id, unsigned};
@@ -18,6 +18,8 @@ const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// Old log lines are dropped when the sequence passes a number that this divides, so that most commits do not look
 /// for them.
 const PRUNE_EVERY: u64 = 64;
+/// Rows that one statement writes: well within the 32,766 parameters that SQLite takes.
+pub(super) const ROWS_AT_ONCE: usize = 500;
 
 impl Database {
     /// Makes a write and tells how long it took, from the wait for the connection to the end of the sync.
@@ -83,7 +85,7 @@ impl Database {
             .bind(serde_json::to_string(job)?)
             .execute(&mut *transaction)
             .await?;
-        append(&mut transaction, job.job_id, &change.logged).await?;
+        append(&mut transaction, &[(job.job_id, &change.logged)]).await?;
         if let Some(key) = &submission.idempotency_key {
             let insert = "INSERT INTO idempotency_keys \
                           (principal, idempotency_key, request, job_id, created_at_ms) \
@@ -111,7 +113,10 @@ impl Database {
     ) -> Result<(), RegistryError> {
         self.observed(async {
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            let sequence = apply(&mut transaction, before, changes).await?;
+            apply(&mut transaction, &[(before, changes)]).await?;
+            let sequence = changes
+                .last()
+                .map_or(before.sequence, |change| change.job.sequence);
             if sequence / PRUNE_EVERY > before.sequence / PRUNE_EVERY {
                 prune_log(&mut transaction, before.job_id, log_lines_kept).await?;
             }
@@ -128,12 +133,15 @@ impl Database {
     ) -> Result<(), RegistryError> {
         self.observed(async {
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            for (Unfinished { job, crashes, .. }, counted, change) in changes {
-                apply(&mut transaction, job, std::slice::from_ref(change)).await?;
-                if counted != *crashes {
-                    set_crashes(&mut transaction, job.job_id, counted).await?;
+            let (mut rows, mut counted) = (Vec::new(), Vec::new());
+            for (Unfinished { job, crashes, .. }, now, change) in changes {
+                rows.push((job, std::slice::from_ref(change)));
+                if now != *crashes {
+                    counted.push((job.job_id, now));
                 }
             }
+            apply(&mut transaction, &rows).await?;
+            set_crashes(&mut transaction, &counted).await?;
             transaction.commit().await?;
             Ok(())
         })
@@ -144,7 +152,7 @@ impl Database {
     pub(crate) async fn forget_crashes(&self, id: JobId) -> Result<(), RegistryError> {
         self.observed(async {
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            set_crashes(&mut transaction, id, 0).await?;
+            set_crashes(&mut transaction, &[(id, 0)]).await?;
             transaction.commit().await?;
             Ok(())
         })
@@ -185,64 +193,86 @@ async fn find_key(
         .transpose()
 }
 
-/// Makes the changes; the sequence of the job afterwards.
+/// Makes changes of jobs, those of one job following on each other: one compare-and-set on its state, attempt and
+/// sequence, and the event of each. Many rows in one statement: each statement is a way to another thread and back.
 async fn apply(
     transaction: &mut Transaction<'_, Sqlite>,
-    before: &Job,
-    changes: &[Change],
-) -> Result<u64, RegistryError> {
-    let after = changes.last().map_or(before, |change| &change.job);
-    let update = "UPDATE jobs SET state = $1, attempt = $2, sequence = $3, finished_at_ms = $4, job = $5 \
-                  WHERE job_id = $6 AND state = $7 AND attempt = $8 AND sequence = $9";
-    let updated = sqlx::query(update)
-        .bind(after.state.as_str())
-        .bind(i64::from(after.attempt))
-        .bind(integer(after.sequence))
-        .bind(after.finished_at.map(Timestamp::as_millisecond))
-        .bind(serde_json::to_string(after)?)
-        .bind(before.job_id.to_string())
-        .bind(before.state.as_str())
-        .bind(i64::from(before.attempt))
-        .bind(integer(before.sequence))
-        .execute(&mut **transaction)
-        .await?;
-    if updated.rows_affected() != 1 {
-        return Err(RegistryError::Conflict);
+    changed: &[(&Job, &[Change])],
+) -> Result<(), RegistryError> {
+    for changed in changed.chunks(ROWS_AT_ONCE) {
+        let rows = changed.iter().map(|(before, changes)| {
+            let after = changes.last().map_or(*before, |change| &change.job);
+            Ok((before, after, serde_json::to_string(after)?))
+        });
+        let rows: Vec<_> = rows.collect::<Result<_, RegistryError>>()?;
+        let mut update = QueryBuilder::new(
+            "UPDATE jobs SET state = new.column4, attempt = new.column5, sequence = new.column6, \
+             finished_at_ms = new.column7, job = new.column8 FROM (",
+        );
+        update.push_values(rows, |mut row, (before, after, job)| {
+            row.push_bind(before.job_id.to_string())
+                .push_bind(i64::from(before.attempt))
+                .push_bind(integer(before.sequence))
+                .push_bind(after.state.as_str().to_owned())
+                .push_bind(i64::from(after.attempt))
+                .push_bind(integer(after.sequence))
+                .push_bind(after.finished_at.map(Timestamp::as_millisecond))
+                .push_bind(job)
+                .push_bind(before.state.as_str().to_owned());
+        });
+        update.push(
+            ") AS new WHERE jobs.job_id = new.column1 AND jobs.attempt = new.column2 \
+             AND jobs.sequence = new.column3 AND jobs.state = new.column9",
+        );
+        let updated = update.build().execute(&mut **transaction).await?;
+        if usize::try_from(updated.rows_affected()) != Ok(changed.len()) {
+            return Err(RegistryError::Conflict);
+        }
+        let logged = changed.iter().flat_map(|&(before, changes)| {
+            let logged = changes.iter().map(|change| &change.logged);
+            logged.map(move |logged| (before.job_id, logged))
+        });
+        let logged: Vec<_> = logged.collect();
+        append(transaction, &logged).await?;
     }
-    for change in changes {
-        append(transaction, after.job_id, &change.logged).await?;
-    }
-    Ok(after.sequence)
+    Ok(())
 }
 
 async fn set_crashes(
     transaction: &mut Transaction<'_, Sqlite>,
-    id: JobId,
-    crashes: u32,
+    crashes: &[(JobId, u32)],
 ) -> Result<(), RegistryError> {
-    sqlx::query("UPDATE jobs SET crashes = $1 WHERE job_id = $2")
-        .bind(i64::from(crashes))
-        .bind(id.to_string())
-        .execute(&mut **transaction)
-        .await?;
+    for crashes in crashes.chunks(ROWS_AT_ONCE) {
+        let mut update = QueryBuilder::new("UPDATE jobs SET crashes = new.column2 FROM (");
+        update.push_values(crashes, |mut row, (id, crashes)| {
+            row.push_bind(id.to_string()).push_bind(i64::from(*crashes));
+        });
+        update.push(") AS new WHERE jobs.job_id = new.column1");
+        update.build().execute(&mut **transaction).await?;
+    }
     Ok(())
 }
 
 async fn append(
     transaction: &mut Transaction<'_, Sqlite>,
-    id: JobId,
-    logged: &Logged,
+    logged: &[(JobId, &Logged)],
 ) -> Result<(), RegistryError> {
-    let insert =
-        "INSERT INTO events (job_id, sequence, name, at_ms, body) VALUES ($1, $2, $3, $4, $5)";
-    sqlx::query(insert)
-        .bind(id.to_string())
-        .bind(integer(logged.sequence))
-        .bind(logged.event.name())
-        .bind(logged.at.as_millisecond())
-        .bind(logged.event.data()?.to_string())
-        .execute(&mut **transaction)
-        .await?;
+    for logged in logged.chunks(ROWS_AT_ONCE) {
+        let rows = logged
+            .iter()
+            .map(|(id, logged)| Ok((id, logged, logged.event.data()?.to_string())));
+        let rows: Vec<_> = rows.collect::<Result<_, RegistryError>>()?;
+        let mut insert =
+            QueryBuilder::new("INSERT INTO events (job_id, sequence, name, at_ms, body) ");
+        insert.push_values(rows, |mut row, (id, logged, data)| {
+            row.push_bind(id.to_string())
+                .push_bind(integer(logged.sequence))
+                .push_bind(logged.event.name().to_owned())
+                .push_bind(logged.at.as_millisecond())
+                .push_bind(data);
+        });
+        insert.build().execute(&mut **transaction).await?;
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt, stream};
 use hive_api::{Job, JobState, Open, Phase, Problem, ProblemCode};
 use jiff::Timestamp;
 
@@ -18,19 +19,24 @@ use crate::{
 /// Crashes of the hive without a new byte in between that fail a job.
 pub(super) const CRASHES_UNTIL_FAILED: u32 = 5;
 
+/// Look-ups of what jobs have left that are under way together: each waits for a file system.
+const LOOK_UPS_AT_ONCE: usize = 32;
+
 /// Applies the restart to every unfinished job in one transaction, and takes them all into memory.
 pub(crate) async fn recover(shared: &Shared) -> Result<(), RegistryError> {
     let now = shared.settings.wall_clock.now();
-    let mut jobs: Vec<(Unfinished, u32, Option<Change>)> = Vec::new();
-    for mut unfinished in shared.database.unfinished().await? {
-        if is_at_work(&unfinished.job)
-            && let Some(bytes) = shared.settings.left_bytes.of(&unfinished.job).await
-        {
-            unfinished.job.partial_bytes_kept = bytes;
-        }
-        let (crashes, change) = after_crash(&unfinished.job, unfinished.crashes, now);
-        jobs.push((unfinished, crashes, change));
-    }
+    let judged = stream::iter(shared.database.unfinished().await?)
+        .map(async |mut unfinished: Unfinished| {
+            if is_at_work(&unfinished.job)
+                && let Some(bytes) = shared.settings.left_bytes.of(&unfinished.job).await
+            {
+                unfinished.job.partial_bytes_kept = bytes;
+            }
+            let (crashes, change) = after_crash(&unfinished.job, unfinished.crashes, now);
+            (unfinished, crashes, change)
+        })
+        .buffered(LOOK_UPS_AT_ONCE);
+    let jobs: Vec<(Unfinished, u32, Option<Change>)> = judged.collect().await;
     let changes = jobs
         .iter()
         .filter_map(|(unfinished, crashes, change)| Some((unfinished, *crashes, change.as_ref()?)));
