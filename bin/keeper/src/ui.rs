@@ -1,5 +1,6 @@
 //! Everything a person or a program reads: stdout is data, stderr is the story.
 
+pub(crate) mod canvas;
 mod clean;
 pub(crate) mod format;
 mod outlet;

@@ -62,16 +62,12 @@ impl Running {
 
     /// Its process id.
     pub fn pid(&self) -> Result<Pid> {
-        self.child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw)
-            .context("the process has already ended")
+        pid_of(&self.child)
     }
 
     /// Sends a signal to the process alone.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        Ok(kill_process(self.pid()?, signal)?)
+        signal_to(&self.child, signal)
     }
 
     /// Sends a signal to its whole group, as a terminal does on Ctrl+C.
@@ -94,6 +90,19 @@ impl Running {
             stderr: self.stderr.borrow().clone(),
         })
     }
+}
+
+fn pid_of(child: &Child) -> Result<Pid> {
+    child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw)
+        .context("the process has already ended")
+}
+
+/// Sends a signal to this process alone.
+pub(crate) fn signal_to(child: &Child, signal: Signal) -> Result<()> {
+    Ok(kill_process(pid_of(child)?, signal)?)
 }
 
 /// Waits until a program has ended and nothing more comes from it; `None` after [`DEADLINE`].

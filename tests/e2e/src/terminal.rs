@@ -1,11 +1,12 @@
 //! A program at a terminal: keys go in, what is on the screen comes out; its standard output goes elsewhere.
 
-use std::{fs::File, io::Write, process::Stdio};
+use std::{fs::File, io::Write, os::fd::AsFd, process::Stdio};
 
 use anyhow::{Context, Result, bail};
 use rustix::{
+    process::Signal,
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{Winsize, tcsetwinsize},
+    termios::{Action, Winsize, tcflow, tcsetwinsize},
 };
 use tokio::{
     process::{Child, Command},
@@ -15,7 +16,7 @@ use tokio::{
 
 use crate::{
     Finished,
-    process::{DEADLINE, collect, end, wait_for, wait_for_one_of},
+    process::{DEADLINE, collect, end, signal_to, wait_for, wait_for_one_of},
 };
 
 /// The size of the terminal.
@@ -38,12 +39,11 @@ pub struct Terminal {
 impl Terminal {
     /// Starts this program of a machine, whose environment is given in whole.
     pub fn start(program: &Command) -> Result<Self> {
-        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&ours)?;
         unlockpt(&ours)?;
         tcsetwinsize(&ours, SIZE)?;
-        let path = ptsname(&ours, Vec::new())?.into_string()?;
-        let theirs = File::options().read(true).write(true).open(path)?;
+        let theirs = program_side(&ours)?;
         let mut command = at_a_terminal(program);
         let mut child = command
             .stdin(Stdio::from(theirs.try_clone()?))
@@ -73,6 +73,16 @@ impl Terminal {
         Ok(self.keys.write_all(keys.as_bytes())?)
     }
 
+    /// Takes nothing more, as a terminal does over a link that stands still.
+    pub fn stand_still(&self) -> Result<()> {
+        Ok(tcflow(program_side(&self.keys)?, Action::OOff)?)
+    }
+
+    /// Sends a signal to the program alone.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        signal_to(&self.child, signal)
+    }
+
     /// Waits until this has been on the screen.
     pub async fn wait_for(&mut self, text: &str) -> Result<()> {
         wait_for(&mut self.screen, text).await
@@ -97,6 +107,12 @@ impl Terminal {
             stderr: self.screen.borrow().clone(),
         })
     }
+}
+
+/// Opens the side of a terminal that a program has.
+fn program_side(ours: impl AsFd) -> Result<File> {
+    let path = ptsname(ours, Vec::new())?.into_string()?;
+    Ok(File::options().read(true).write(true).open(path)?)
 }
 
 /// setsid(1) of util-linux makes the terminal on its standard input that of the program.

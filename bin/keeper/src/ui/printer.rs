@@ -17,9 +17,12 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
 use super::{
+    canvas::Canvas,
     clean::{clean, escape_json},
     table::Table,
 };
+
+const FRAMES_PER_SECOND: u8 = 10;
 
 /// How to print, decided once from the arguments and the environment.
 #[derive(Clone, Copy, Debug)]
@@ -128,14 +131,16 @@ impl Printer {
         out: Box<dyn Write + Send>,
         err: Box<dyn Write + Send>,
     ) -> Self {
-        Self {
+        let printer = Self {
             settings,
-            bars: MultiProgress::with_draw_target(target(settings.figures == Figures::Bars)),
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
             out: Arc::new(Mutex::new(out)),
             err: Arc::new(Mutex::new(err)),
             out_error: Arc::new(OnceLock::new()),
             out_is_closed: Arc::default(),
-        }
+        };
+        printer.draw_bars(true);
+        printer
     }
 
     /// How it prints.
@@ -150,8 +155,16 @@ impl Printer {
 
     /// Draws bars, if at all, from where the cursor is now on, or no more: the terminal has been another's, or is.
     pub(crate) fn draw_bars(&self, are_drawn: bool) {
-        self.bars
-            .set_draw_target(target(are_drawn && self.settings.figures == Figures::Bars));
+        // What was drawn on another target stays where it is.
+        let target = if are_drawn && self.settings.figures == Figures::Bars {
+            ProgressDrawTarget::term_like_with_hz(
+                Box::new(Canvas::on(&self.err)),
+                FRAMES_PER_SECOND,
+            )
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        self.bars.set_draw_target(target);
     }
 
     /// Whether figures are told as lines for now.
@@ -286,15 +299,6 @@ impl Printer {
         let _ = err
             .write_all(format!("{} ", clean(text)).as_bytes())
             .and_then(|()| err.flush());
-    }
-}
-
-/// Where bars go; what was drawn on another target stays where it is.
-fn target(are_drawn: bool) -> ProgressDrawTarget {
-    if are_drawn {
-        ProgressDrawTarget::stderr_with_hz(10)
-    } else {
-        ProgressDrawTarget::hidden()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{End, FILE, MODEL, Machine, Running, quantised, slowly, transcript};
+use e2e::{End, FILE, MODEL, Machine, Running, Terminal, quantised, slowly, transcript};
 use fake_hub::{FakeHub, Fault, Requests, Route};
 use rustix::process::Signal;
 
@@ -60,6 +60,21 @@ async fn ctrl_c_while_the_hub_is_silent_stops_the_job_too() {
     let mut keeper = Running::start(&mut machine.keeper(["model", "download", MODEL])).unwrap();
     keeper.wait_for_stderr("accepted").await.unwrap();
 
+    keeper.signal(Signal::INT).unwrap();
+    let finished = keeper.finish().await.unwrap();
+
+    assert_eq!(finished.end, End::Signal(SIGINT), "{finished}");
+    assert_eq!(state_of_last(&machine).await, "cancelled");
+}
+
+#[tokio::test]
+async fn ctrl_c_is_heard_where_the_terminal_stands_still() {
+    let hub = slow_hub().await;
+    let machine = Machine::new(hub.endpoint().to_string()).unwrap();
+    let mut keeper = Terminal::start(&machine.keeper(["model", "download", MODEL])).unwrap();
+    keeper.wait_for("  Total ").await.unwrap();
+
+    keeper.stand_still().unwrap();
     keeper.signal(Signal::INT).unwrap();
     let finished = keeper.finish().await.unwrap();
 

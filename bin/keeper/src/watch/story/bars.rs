@@ -1,14 +1,13 @@
 //! Bars on a terminal: one a file in transfer, a total a job, and the keys at the end.
 
-use std::{collections::BTreeMap, io};
+use std::collections::BTreeMap;
 
 use hive_api::{FileProgress, Job, JobState, Open, Phase};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use rustix::termios::tcgetwinsize;
 use tokio::time::Instant;
 
 use crate::{
-    ui::{Printer, clean, format},
+    ui::{Printer, canvas, clean, format},
     watch::shown::{Shown, figures, state_of},
 };
 
@@ -49,7 +48,8 @@ struct FileBar {
 impl Bars {
     pub(super) fn new(printer: &Printer, jobs: usize, hint: &'static str) -> Self {
         let area = printer.bars().clone();
-        let (has_name, files_max) = lines_of_each(jobs, rows());
+        let (rows, _) = canvas::size();
+        let (has_name, files_max) = lines_of_each(jobs, usize::from(rows));
         let of_each = (0..jobs).map(|_| JobBars {
             name: has_name.then(|| area.add(text_line())),
             files: BTreeMap::new(),
@@ -234,15 +234,9 @@ fn lines_of_each(jobs: usize, rows: usize) -> (bool, usize) {
     )
 }
 
-/// The height of the terminal; that of old where it tells none.
-fn rows() -> usize {
-    let size = tcgetwinsize(io::stderr()).map(|size| usize::from(size.ws_row));
-    size.ok().filter(|rows| *rows > 0).unwrap_or(24)
-}
-
 fn bar_columns() -> u64 {
-    let is_narrow = tcgetwinsize(io::stderr()).is_ok_and(|size| size.ws_col < NARROW);
-    if is_narrow {
+    let (_, columns) = canvas::size();
+    if columns < NARROW {
         NARROW_BAR_COLUMNS
     } else {
         BAR_COLUMNS
