@@ -28,7 +28,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
         .repository(Repository::sample_gguf(MODEL, MODEL_BYTES))
         .start()
         .await;
-    let hive = ListeningHive::start(&programs.hive(), hub.endpoint()).await?;
+    let hive = ListeningHive::start(&programs.hive(), &[], hub.endpoint()).await?;
     let asked = ask(&schemathesis.join("bin/schemathesis"), &hive);
     hive.stop().await?;
     asked?;

@@ -56,7 +56,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
     hub.on(Requests::cdn()).answer(Fault::Drip {
         bytes_per_second: BYTES_PER_SECOND,
     });
-    let hive = ListeningHive::start(&programs.hive(), hub.endpoint()).await?;
+    let hive = ListeningHive::start(&programs.hive(), &[], hub.endpoint()).await?;
     let followed = follow(&hive, &python.join("bin/python")).await;
     hive.stop().await?;
     followed?;

@@ -58,6 +58,11 @@ impl Hive {
         })
     }
 
+    /// Kills it, as a crash does.
+    pub(crate) async fn kill(mut self) -> Result<()> {
+        self.process.kill().await.context("it cannot be killed")
+    }
+
     /// Stops it as a person does; it must end well.
     pub(crate) async fn stop(mut self) -> Result<()> {
         self.end().await

@@ -18,11 +18,11 @@ pub(crate) struct ListeningHive {
 }
 
 impl ListeningHive {
-    /// Returns when it serves.
-    pub(crate) async fn start(program: &Path, hub: &str) -> Result<Self> {
+    /// Returns when it serves, with these arguments besides its address.
+    pub(crate) async fn start(program: &Path, arguments: &[&str], hub: &str) -> Result<Self> {
         let home = TempDir::with_prefix("listening-hive-")?;
-        let listen = ["--listen", "127.0.0.1:0"];
-        let hive = Hive::start(program, &listen, hub, home.path()).await?;
+        let arguments = [&["--listen", "127.0.0.1:0"], arguments].concat();
+        let hive = Hive::start(program, &arguments, hub, home.path()).await?;
         let client = HiveClient::connect(&Endpoint::UnixSocket(hive.socket.clone()))?;
         let addresses = client.hive().await?.listen;
         let token = fs::read_to_string(home.path().join("state/token"))?;
@@ -57,6 +57,12 @@ impl ListeningHive {
     /// A folder that goes with it.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
+    }
+
+    /// Kills it, and leaves what a crash leaves.
+    pub(crate) async fn kill(self) -> Result<TempDir> {
+        self.hive.kill().await?;
+        Ok(self.home)
     }
 
     /// Stops it as a person does; it must end well.

@@ -6,15 +6,15 @@ use serde::Deserialize;
 
 /// What was measured, the bar it should stay under, and every value.
 pub(crate) struct Figures {
-    what: &'static str,
+    what: String,
     bar: Duration,
     values: Vec<Duration>,
 }
 
 impl Figures {
-    pub(crate) fn new(what: &'static str, bar_ms: u64) -> Self {
+    pub(crate) fn new(what: impl Into<String>, bar_ms: u64) -> Self {
         Self {
-            what,
+            what: what.into(),
             bar: Duration::from_millis(bar_ms),
             values: Vec::new(),
         }
@@ -27,7 +27,7 @@ impl Figures {
 
     /// A row of the table that [`HEADER`] begins.
     pub(crate) fn row(&self) -> String {
-        self.percentiles().row(self.what, self.bar)
+        self.percentiles().row(&self.what, self.bar)
     }
 
     fn percentiles(&self) -> Percentiles {

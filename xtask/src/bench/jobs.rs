@@ -1,5 +1,6 @@
 //! `bench jobs`: a hive with thousands of jobs, with thousands of watchers, and with nothing to do.
 
+mod recovery;
 mod scene;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     interruption::told_to_stop,
-    process,
+    packages, process,
     programs::{Profile, Programs, built, cargo, succeed},
 };
 
@@ -38,6 +39,8 @@ struct Sizes {
     watching: Duration,
     idle: Duration,
     writing: Duration,
+    unfinished_jobs: u32,
+    starts: u32,
 }
 
 const FULL: Sizes = Sizes {
@@ -49,6 +52,8 @@ const FULL: Sizes = Sizes {
     watching: Duration::from_mins(10),
     idle: Duration::from_mins(1),
     writing: Duration::from_mins(1),
+    unfinished_jobs: 10_000,
+    starts: 5,
 };
 
 const QUICK: Sizes = Sizes {
@@ -60,11 +65,14 @@ const QUICK: Sizes = Sizes {
     watching: Duration::from_secs(20),
     idle: Duration::from_secs(10),
     writing: Duration::from_secs(10),
+    unfinished_jobs: 1_000,
+    starts: 2,
 };
 
 /// Measures, prints, and writes the section "Jobs".
 pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     let sizes = if options.quick { QUICK } else { FULL };
+    packages::install_missing(&[("sqlite3", "sqlite3")])?;
     let bench = Bench {
         hive: Programs::build(Profile::Release)?.hive(),
         load: build_load()?,
@@ -114,6 +122,8 @@ impl Bench {
                 .iter()
                 .map(Figures::row),
         );
+        let recovering = self.recover(sizes).await?;
+        waits.extend(recovering.iter().map(Figures::row));
         let (events, mut bars) = self.watch(sizes).await?;
         waits.push(events);
         bars.extend(self.be_idle(sizes).await?);
@@ -169,7 +179,7 @@ impl Bench {
     }
 
     async fn watch(&self, sizes: &Sizes) -> Result<(String, Vec<String>)> {
-        let scene = Scene::without_hub(&self.hive).await?;
+        let scene = Scene::without_hub(&self.hive, &[]).await?;
         let job = scene.submit(MODEL).await?;
         let sockets = process::open_sockets(scene.hive.pid())?;
         let seconds = sizes.watching.as_secs().to_string();

@@ -18,7 +18,7 @@ use crate::listening_hive::ListeningHive;
 
 pub(super) const MODEL: &str = "acme/Bench-GGUF";
 /// A port that no program takes (tcpmux).
-const NOBODY: &str = "http://127.0.0.1:1";
+pub(super) const NOBODY: &str = "http://127.0.0.1:1";
 const FILE: &str = "Bench-Q4_K_M.gguf";
 /// Jobs that run at once where nothing else is said.
 pub(super) const SLOTS: u32 = 4;
@@ -39,13 +39,13 @@ impl Scene {
             .await;
         hub.on(Requests::to(Route::Info)).answer(Fault::Hold);
         let endpoint = hub.endpoint().to_owned();
-        Self::start(hive, &endpoint, hub).await
+        Self::start(hive, &[], &endpoint, hub).await
     }
 
     /// Nobody is where the Hub should be, so that a job waits and says little.
-    pub(super) async fn without_hub(hive: &Path) -> Result<Self> {
+    pub(super) async fn without_hub(hive: &Path, arguments: &[&str]) -> Result<Self> {
         let hub = FakeHub::builder().start().await;
-        Self::start(hive, NOBODY, hub).await
+        Self::start(hive, arguments, NOBODY, hub).await
     }
 
     /// The CDN sends a little, for as long as anyone likes.
@@ -59,11 +59,16 @@ impl Scene {
             bytes_per_second: 200_000,
         });
         let endpoint = hub.endpoint().to_owned();
-        Self::start(hive, &endpoint, hub).await
+        Self::start(hive, &[], &endpoint, hub).await
     }
 
-    async fn start(program: &Path, endpoint: &str, hub: FakeHub) -> Result<Self> {
-        let hive = ListeningHive::start(program, endpoint).await?;
+    async fn start(
+        program: &Path,
+        arguments: &[&str],
+        endpoint: &str,
+        hub: FakeHub,
+    ) -> Result<Self> {
+        let hive = ListeningHive::start(program, arguments, endpoint).await?;
         let client = HiveClient::connect(&Endpoint::UnixSocket(hive.socket().to_owned()))?;
         Ok(Self { hub, hive, client })
     }
