@@ -7,7 +7,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
-use rustix::process::Pid;
+use rustix::{fs::sync, process::Pid};
 use serde::Deserialize;
 use tokio::time::{Instant, interval, sleep};
 
@@ -77,6 +77,8 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
         hive: Programs::build(Profile::Release)?.hive(),
         load: build_load()?,
     };
+    // A disk that is busy with what was just built holds up every acknowledged write.
+    sync();
     let tables = tokio::select! {
         tables = bench.measure(&sizes) => tables?,
         // Every child and every folder goes with the future that is dropped here.

@@ -27,10 +27,8 @@ const SPREAD: &str = "
 impl Bench {
     /// Each start finds what was left when the hive was killed.
     pub(super) async fn recover(&self, sizes: &Sizes) -> Result<Vec<Figures>> {
-        let (left, jobs) = (
-            self.crash(sizes.unfinished_jobs).await?,
-            sizes.unfinished_jobs,
-        );
+        let jobs = sizes.unfinished_jobs;
+        let left = self.crash(jobs).await?;
         let what = format!("start → first answer, {jobs} jobs that ran when it was killed");
         let running = self.start_again(what, left.path(), sizes.starts).await?;
         sql(&database(left.path()), SPREAD).await?;
